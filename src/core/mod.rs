@@ -1,4 +1,19 @@
 //! The pure core: no I/O, no clock, no async. Time reaches it as an argument.
+//!
+//! ```text
+//! signal ──▶ series ──▶ snapshot ──▶ evaluate ──▶ reading │ refusal
+//! (what)     (numbers)  (how fresh)  (select, fold)  (what the HPA gets)
+//! ```
+
+pub mod evaluate;
+pub mod fold;
+pub mod freshness;
 pub mod histogram;
+pub mod metric;
 pub mod quantity;
+pub mod reading;
+pub mod refusal;
 pub mod selector;
+pub mod series;
+pub mod signal;
+pub mod time;

@@ -1,0 +1,167 @@
+//! The catalog: built-in presets as data, and how a name becomes a metric.
+//!
+//! One file of `catalog/` describes one engine or exporter. Presets of the same name in several
+//! files are one metric with several providers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+mod file;
+mod load;
+pub mod promql;
+mod resolve;
+mod series;
+
+pub use load::CatalogError;
+pub use resolve::{STATISTICS, Statistic};
+pub use series::parse_series;
+
+use crate::core::metric::{Aggregate, Direction, Semantics, Target, Weighted};
+use crate::core::signal::{Element, NeutralLabels, SeriesRef, Term};
+
+/// The files of `catalog/`, by name.
+pub const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/catalog.rs"));
+
+/// All presets, by engine-neutral name and by the names of their series.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    engines: Vec<Engine>,
+    presets: BTreeMap<Arc<str>, Vec<Preset>>,
+    raw: BTreeMap<String, RawSeries>,
+}
+
+/// An engine or exporter.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// Short name, published as the label `engine`.
+    pub name: Arc<str>,
+    /// The product's own name.
+    pub title: String,
+    /// Where the facts come from.
+    pub source: String,
+    /// A series that exists wherever the engine does.
+    pub detect: Arc<str>,
+    labels: NeutralLabels,
+    device: Vec<String>,
+    blank_from: Option<u64>,
+}
+
+/// One engine's way to provide one metric.
+#[derive(Debug, Clone)]
+pub struct Preset {
+    /// The engine-neutral name.
+    pub name: Arc<str>,
+    /// Index into [`Catalog::engines`].
+    engine: usize,
+    /// One sentence.
+    pub help: Arc<str>,
+    /// The unit of its values.
+    pub unit: Arc<str>,
+    /// Extensive or intensive.
+    pub semantics: Semantics,
+    /// What load does to it.
+    pub direction: Direction,
+    /// The values it can take, if bounded.
+    pub range: Option<(f64, f64)>,
+    /// How elements are folded unless a suffix says otherwise.
+    pub aggregate: Aggregate,
+    /// The window of its rates, if it has any.
+    pub window: Option<Duration>,
+    /// A starting point for the HPA's target.
+    pub target: Option<Target>,
+    /// What people should know before they scale on it.
+    pub note: Option<String>,
+    value: Value,
+    element: Element,
+    /// The own units of the terms, where they are not the preset's.
+    units: Vec<Option<Arc<str>>>,
+}
+
+/// What a preset reads and computes.
+#[derive(Debug, Clone)]
+enum Value {
+    Linear { terms: Vec<Term>, sum: Vec<Weighted> },
+    Ratio { terms: Vec<Term>, numerator: Vec<Weighted>, denominator: Vec<Weighted> },
+    Distribution { series: Vec<SeriesRef>, statistic: Statistic },
+}
+
+/// A series that may be asked for by its own name.
+#[derive(Debug, Clone)]
+struct RawSeries {
+    engine: usize,
+    term: RawTerm,
+    /// Its own unit, where it is not the preset's.
+    unit: Option<Arc<str>>,
+    /// The preset that reads it.
+    preset: Arc<str>,
+}
+
+#[derive(Debug, Clone)]
+enum RawTerm {
+    Plain(Term),
+    Distribution(SeriesRef),
+}
+
+impl Catalog {
+    /// The catalog that is built in.
+    ///
+    /// # Errors
+    /// Never in a release: a test loads it.
+    pub fn built_in() -> Result<Self, CatalogError> {
+        Self::from_files(FILES)
+    }
+
+    /// The engines, in the order of their files.
+    pub fn engines(&self) -> &[Engine] {
+        &self.engines
+    }
+
+    /// Base names, sorted: what discovery lists.
+    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.presets.keys()
+    }
+
+    /// The providers of a base name, one for each engine that has it.
+    pub fn presets(&self, name: &str) -> &[Preset] {
+        self.presets.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Names of series that answer as metrics by themselves, sorted.
+    pub fn raw_names(&self) -> impl Iterator<Item = &str> {
+        self.raw.keys().map(String::as_str)
+    }
+
+    /// The engine of a preset.
+    pub fn engine_of(&self, preset: &Preset) -> &Engine {
+        &self.engines[preset.engine]
+    }
+}
+
+impl Preset {
+    /// The series it reads, each alternative by its name.
+    pub fn series(&self) -> Vec<String> {
+        match &self.value {
+            Value::Linear { terms, .. } | Value::Ratio { terms, .. } => {
+                terms.iter().flat_map(|term| term.series.iter().map(|series| series.name.clone())).collect()
+            }
+            Value::Distribution { series, .. } => series.iter().map(|series| series.name.clone()).collect(),
+        }
+    }
+
+    /// What its series are: `gauge`, `counter` or `histogram`.
+    pub fn kind(&self) -> &'static str {
+        use crate::core::signal::Kind;
+        match &self.value {
+            Value::Distribution { .. } => "histogram",
+            Value::Linear { terms, .. } | Value::Ratio { terms, .. } => {
+                if terms.iter().all(|term| term.kind == Kind::Gauge) { "gauge" } else { "counter" }
+            }
+        }
+    }
+
+    /// Whether its statistic can be chosen by suffix.
+    pub fn is_distribution(&self) -> bool {
+        matches!(self.value, Value::Distribution { .. })
+    }
+}

@@ -1,0 +1,170 @@
+//! Compiles a signal to one PromQL query for the whole cluster.
+//!
+//! A query is a union of parts, told apart by the label [`PART`]: the number of each term, the
+//! buckets, sum and count of a histogram, and the time of each sample. So one round trip brings
+//! numbers and their true age, and a series that has left (a stopped pod that only a range window
+//! remembers) shows itself by having no time.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use promql_parser::label::Matchers;
+use promql_parser::parser::{Expr, VectorSelector, parse};
+use promql_parser::util::visitor::{ExprVisitor, walk_expr};
+
+use super::series;
+use crate::core::freshness::Coverage;
+use crate::core::signal::{Element, Kind, LabelMatcher, MatchOp, QuerySignal, SeriesSignal, Signal, Term};
+
+/// The label that tells the parts of an answer apart.
+pub const PART: &str = "_part";
+/// The part that carries sample times.
+pub const TIME: &str = "t";
+/// The part that carries a histogram's buckets.
+pub const BUCKET: &str = "b";
+/// The part that carries a histogram's sum.
+pub const SUM: &str = "s";
+/// The part that carries a histogram's count.
+pub const COUNT: &str = "c";
+
+/// The query for `signal`, narrowed to `coverage`.
+pub fn compile(signal: &Signal, coverage: &Coverage) -> String {
+    match signal {
+        Signal::Series(signal) => compile_series(signal, narrowing(coverage).as_ref()),
+        Signal::Query(signal) => compile_query(signal),
+    }
+}
+
+fn narrowing(coverage: &Coverage) -> Option<LabelMatcher> {
+    let Coverage::Namespaces(names) = coverage else { return None };
+    let mut names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    names.sort_unstable();
+    let (op, value) = match names[..] {
+        [one] => (MatchOp::Equal, one.to_owned()),
+        _ => (MatchOp::Matches, names.iter().map(|name| regex::escape(name)).collect::<Vec<_>>().join("|")),
+    };
+    Some(LabelMatcher { name: "namespace".to_owned(), op, value })
+}
+
+fn compile_series(signal: &SeriesSignal, narrowed: Option<&LabelMatcher>) -> String {
+    let window = signal.window.unwrap_or_default();
+    let alternatives = |term: &Term, suffix: &str, wrap: &dyn Fn(String) -> String| {
+        let one = |series| {
+            let selector = wrap(series::selector(series, suffix, narrowed).to_string());
+            if term.without.is_empty() {
+                selector
+            } else {
+                format!("sum without ({}) ({selector})", term.without.join(", "))
+            }
+        };
+        term.series.iter().map(one).collect::<Vec<_>>().join(" or ")
+    };
+    let rate = |selector: String| format!("rate({selector}[{}])", promql_duration(window));
+    let gauge = |selector: String| match signal.blank_from {
+        Some(blank) => format!("({selector} < {blank})"),
+        None => selector,
+    };
+    let mut parts = Vec::new();
+    let mut times = Vec::new();
+    for (index, term) in signal.terms.iter().enumerate() {
+        let is_histogram = matches!(term.kind, Kind::Buckets | Kind::Mean);
+        match term.kind {
+            Kind::Gauge => parts.push(part(&alternatives(term, "", &gauge), &index.to_string())),
+            Kind::Counter => parts.push(part(&alternatives(term, "", &rate), &index.to_string())),
+            Kind::Buckets => parts.push(part(&alternatives(term, "_bucket", &rate), BUCKET)),
+            Kind::Mean => {
+                parts.push(part(&alternatives(term, "_sum", &rate), SUM));
+                parts.push(part(&alternatives(term, "_count", &rate), COUNT));
+            }
+        }
+        let suffix = if is_histogram { "_count" } else { "" };
+        // The oldest time stands where labels are summed away.
+        let mut time = alternatives(
+            &Term { without: Vec::new(), ..term.clone() },
+            suffix,
+            &|selector| match &term.without[..] {
+                [] => format!("timestamp({selector})"),
+                labels => format!("min without ({}) (timestamp({selector}))", labels.join(", ")),
+            },
+        );
+        if times.contains(&time) {
+            time.clear();
+        }
+        times.push(time);
+    }
+    times.retain(|time| !time.is_empty());
+    parts.push(part(&times.join(" or "), TIME));
+    parts.join("\nor ")
+}
+
+fn part(expression: &str, name: &str) -> String {
+    format!("label_replace({expression}, \"{PART}\", \"{name}\", \"\", \"\")")
+}
+
+/// A user's query as it is, with the oldest sample time of each namespace beside it.
+fn compile_query(signal: &QuerySignal) -> String {
+    let mut query = part(&format!("({})", signal.promql), "0");
+    let selectors = if signal.timed { selectors(&signal.promql) } else { Vec::new() };
+    let times: Vec<_> = selectors.iter().map(|selector| format!("timestamp({selector})")).collect();
+    let times = times.join(" or ");
+    if !times.is_empty() {
+        let _ = write!(query, "\nor {}", part(&format!("min by (namespace) ({times})"), TIME));
+    }
+    query
+}
+
+/// The instant selectors behind an expression, each once. Those that look elsewhere in time
+/// (`offset`, `@`, subqueries) say nothing of how fresh the source is and are left out.
+fn selectors(promql: &str) -> Vec<String> {
+    struct Collect(Vec<VectorSelector>);
+    impl ExprVisitor for Collect {
+        type Error = ();
+        fn pre_visit(&mut self, expr: &Expr) -> Result<bool, ()> {
+            match expr {
+                Expr::VectorSelector(selector) => self.0.push(selector.clone()),
+                Expr::MatrixSelector(matrix) => self.0.push(matrix.vs.clone()),
+                _ => {}
+            }
+            Ok(true)
+        }
+    }
+    let Ok(expr) = parse(promql) else { return Vec::new() };
+    let mut collect = Collect(Vec::new());
+    let _ = walk_expr(&mut collect, &expr);
+    let mut seen = HashSet::new();
+    collect
+        .0
+        .into_iter()
+        .filter(|selector| selector.offset.is_none() && selector.at.is_none())
+        .map(|selector| selector.to_string())
+        .filter(|text| seen.insert(text.clone()))
+        .collect()
+}
+
+/// The label in which a presence query names the series that exist.
+pub const PRESENT: &str = "series";
+
+/// A query that tells which of `series` exist anywhere, in the label [`PRESENT`].
+pub fn presence(series: &[Arc<str>]) -> QuerySignal {
+    let names = series.iter().map(|name| regex::escape(name)).collect::<Vec<_>>().join("|");
+    let matcher = series::matcher(&LabelMatcher { name: "__name__".into(), op: MatchOp::Matches, value: names });
+    let selector = VectorSelector::new(None, Matchers::one(matcher));
+    let promql = format!(
+        "label_replace(group by (__name__) ({selector}), \"{PRESENT}\", \"$1\", \"__name__\", \"(.+)\")"
+    );
+    QuerySignal { promql, window: None, element: Element::Series, timed: false }
+}
+
+/// A duration as PromQL writes it.
+pub fn promql_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if duration.subsec_millis() > 0 {
+        format!("{}ms", duration.as_millis())
+    } else if seconds > 0 && seconds.is_multiple_of(60) {
+        format!("{}m", seconds / 60)
+    } else {
+        format!("{seconds}s")
+    }
+}

@@ -1,0 +1,214 @@
+//! From a name, as an HPA writes it, to a metric.
+//!
+//! `inference_time_to_first_token_seconds_p99_max` is a base name, a statistic for distributions,
+//! and an aggregate over pods. A series' own name (`vllm:num_requests_waiting`) is a metric too.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Catalog, Preset, RawSeries, RawTerm, Value};
+use crate::core::metric::{Aggregate, Direction, Formula, Input, Metric, Missing, Scope, Semantics, Weighted};
+use crate::core::signal::{Kind, SeriesSignal, Signal, Term};
+
+/// What of a distribution is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statistic {
+    /// The median.
+    P50,
+    /// The 0.9 quantile.
+    P90,
+    /// The 0.95 quantile; what a bare name means unless the preset says otherwise.
+    P95,
+    /// The 0.99 quantile.
+    P99,
+    /// The mean.
+    Mean,
+}
+
+/// Every statistic with its suffix.
+pub const STATISTICS: [(&str, Statistic); 5] = [
+    ("_p50", Statistic::P50),
+    ("_p90", Statistic::P90),
+    ("_p95", Statistic::P95),
+    ("_p99", Statistic::P99),
+    ("_mean", Statistic::Mean),
+];
+
+const AGGREGATES: [(&str, Aggregate); 4] = [
+    ("_sum", Aggregate::Sum),
+    ("_avg", Aggregate::Avg),
+    ("_max", Aggregate::Max),
+    ("_min", Aggregate::Min),
+];
+
+impl Statistic {
+    fn formula(self) -> (Kind, Formula) {
+        match self {
+            Self::P50 => (Kind::Buckets, Formula::Quantile(0.5)),
+            Self::P90 => (Kind::Buckets, Formula::Quantile(0.9)),
+            Self::P95 => (Kind::Buckets, Formula::Quantile(0.95)),
+            Self::P99 => (Kind::Buckets, Formula::Quantile(0.99)),
+            Self::Mean => (Kind::Mean, Formula::Mean),
+        }
+    }
+}
+
+impl fmt::Display for Statistic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (suffix, _) = STATISTICS.iter().find(|(_, one)| one == self).unwrap_or(&STATISTICS[2]);
+        f.write_str(&suffix[1..])
+    }
+}
+
+/// What a suffix asks for.
+#[derive(Debug, Clone, Copy, Default)]
+struct Wish {
+    statistic: Option<Statistic>,
+    aggregate: Option<Aggregate>,
+}
+
+impl Catalog {
+    /// The metric of this name; `None` if there is none.
+    pub fn resolve(&self, name: &str) -> Option<Metric> {
+        if let Some(metric) = self.base(name, name, Wish::default()) {
+            return Some(metric);
+        }
+        let (rest, aggregate) = strip(name, &AGGREGATES);
+        if aggregate.is_some()
+            && let Some(metric) = self.base(name, rest, Wish { aggregate, statistic: None })
+        {
+            return Some(metric);
+        }
+        let (base, statistic) = strip(rest, &STATISTICS);
+        statistic?;
+        self.base(name, base, Wish { aggregate, statistic })
+    }
+
+    fn base(&self, name: &str, base: &str, wish: Wish) -> Option<Metric> {
+        match self.presets.get(base) {
+            Some(presets) => self.preset_metric(name, presets, wish),
+            None => self.raw_metric(name, base, self.raw.get(base)?, wish),
+        }
+    }
+
+    fn preset_metric(&self, name: &str, presets: &[Preset], wish: Wish) -> Option<Metric> {
+        let first = presets.first()?;
+        let inputs: Option<Vec<Input>> = presets.iter().map(|preset| self.input(preset, wish)).collect();
+        let (aggregate, semantics) = shape(first, wish)?;
+        let plain = wish.aggregate.is_none();
+        Some(Metric {
+            name: name.into(),
+            help: first.help.clone(),
+            unit: first.unit.clone(),
+            semantics,
+            direction: first.direction,
+            range: first.range.filter(|_| semantics == first.semantics),
+            aggregate,
+            inputs: inputs?,
+            source: None,
+            scope: Scope::Namespace,
+            hold: semantics.default_hold(),
+            refresh: None,
+            absent: Missing::Error,
+            idle: Missing::Error,
+            negative: if subtracts(&first.value) { Missing::Zero } else { Missing::Error },
+            target: first.target.clone().filter(|_| plain),
+        })
+    }
+
+    fn input(&self, preset: &Preset, wish: Wish) -> Option<Input> {
+        let engine = &self.engines[preset.engine];
+        let (terms, formula) = match &preset.value {
+            Value::Linear { terms, sum } => (terms.clone(), Formula::Linear(sum.clone())),
+            Value::Ratio { terms, numerator, denominator } => (
+                terms.clone(),
+                Formula::Ratio { numerator: numerator.clone(), denominator: denominator.clone() },
+            ),
+            Value::Distribution { series, statistic } => {
+                let (kind, formula) = wish.statistic.unwrap_or(*statistic).formula();
+                (vec![Term { kind, series: series.clone(), without: Vec::new() }], formula)
+            }
+        };
+        if wish.statistic.is_some() && !preset.is_distribution() {
+            return None;
+        }
+        Some(Input {
+            engine: engine.name.clone(),
+            detect: Some(engine.detect.clone()),
+            signal: Arc::new(Signal::Series(SeriesSignal {
+                terms,
+                window: preset.window,
+                element: preset.element.clone(),
+                labels: engine.labels.clone(),
+                blank_from: engine.blank_from,
+            })),
+            formula,
+        })
+    }
+
+    /// A series by its own name, in its own unit: gauges as they are, counters as rates, histograms
+    /// as the statistic asked for.
+    fn raw_metric(&self, name: &str, base: &str, raw: &RawSeries, wish: Wish) -> Option<Metric> {
+        let preset = self.presets.get(&raw.preset)?.iter().find(|preset| preset.engine == raw.engine)?;
+        let value = match &raw.term {
+            RawTerm::Plain(term) => Value::Linear {
+                terms: vec![term.clone()],
+                sum: vec![Weighted { term: 0, weight: 1.0, optional: false, nonzero: false }],
+            },
+            RawTerm::Distribution(series) => {
+                let statistic =
+                    if let Value::Distribution { statistic, .. } = preset.value { statistic } else { Statistic::P95 };
+                Value::Distribution { series: vec![series.clone()], statistic }
+            }
+        };
+        let mut alone = Preset { value, ..preset.clone() };
+        if !is_plain(&preset.value) {
+            // One part of a composed preset: range and target are the whole's, not its own.
+            alone.range = None;
+            alone.target = None;
+            if let Some(unit) = &raw.unit {
+                alone.unit = unit.clone();
+            }
+        }
+        if matches!(preset.value, Value::Ratio { .. }) {
+            alone.semantics = Semantics::Extensive;
+            alone.aggregate = Aggregate::Sum;
+            alone.direction = Direction::Neither;
+        }
+        alone.help = format!("The series {base} as the engine exports it; see {}.", preset.name).into();
+        self.preset_metric(name, &[alone], wish)
+    }
+}
+
+fn strip<'a, T: Copy>(name: &'a str, suffixes: &[(&str, T)]) -> (&'a str, Option<T>) {
+    suffixes
+        .iter()
+        .find_map(|(suffix, what)| Some((name.strip_suffix(suffix)?, Some(*what))))
+        .unwrap_or((name, None))
+}
+
+/// The aggregate and whether the result is a sum over replicas; `None` for what makes no sense.
+fn shape(preset: &Preset, wish: Wish) -> Option<(Aggregate, Semantics)> {
+    let is_sum = matches!(preset.value, Value::Linear { .. });
+    match wish.aggregate {
+        None => Some((preset.aggregate, preset.semantics)),
+        // A sum of ratios or of quantiles means nothing.
+        Some(Aggregate::Sum) if !is_sum => None,
+        Some(Aggregate::Sum) => Some((Aggregate::Sum, Semantics::Extensive)),
+        Some(aggregate) => Some((aggregate, Semantics::Intensive)),
+    }
+}
+
+/// Whether a difference may fall below zero by the noise of two rates.
+fn subtracts(value: &Value) -> bool {
+    matches!(value, Value::Linear { sum, .. } if sum.iter().any(|term| term.weight < 0.0))
+}
+
+/// Whether the preset is its series and nothing else, so that unit and range are the series' own.
+fn is_plain(value: &Value) -> bool {
+    match value {
+        Value::Linear { sum, .. } => matches!(&sum[..], [one] if (one.weight - 1.0).abs() < f64::EPSILON && !one.nonzero),
+        Value::Ratio { .. } => false,
+        Value::Distribution { .. } => true,
+    }
+}

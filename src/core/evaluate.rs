@@ -1,0 +1,304 @@
+//! The one function that turns what is known into a reading or a refusal.
+
+use std::time::Duration;
+
+use super::fold::{self, Folded, MissingTerm, Partial};
+use super::freshness::{Age, Snapshot};
+use super::metric::{Aggregate, Formula, Input, Metric, Missing, Scope};
+use super::quantity::{Quantity, QuantityError};
+use super::reading::{Derivation, ElementStep, InputStep, Reading};
+use super::refusal::Refusal;
+use super::selector::Selector;
+use super::series::Series;
+use super::signal::Signal;
+use super::time::Timestamp;
+
+/// Whom a request asks about.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The request's namespace.
+    pub namespace: &'a str,
+    /// The series wanted.
+    pub selector: &'a Selector,
+}
+
+/// Evaluates `metric` over `known`: its inputs with the snapshots of their signals, engines that are
+/// not there left out. `source_name` is for messages. Every step is written to `steps` if given.
+///
+/// # Errors
+/// A [`Refusal`] whenever the true value is not known.
+pub fn evaluate(
+    metric: &Metric,
+    known: &[(&Input, &Snapshot)],
+    question: Question<'_>,
+    source_name: &str,
+    now: Timestamp,
+    steps: Option<&mut Derivation>,
+) -> Result<Reading, Refusal> {
+    let mut run = Run { metric, question, source_name, now, steps };
+    run.evaluate(known)
+}
+
+struct Run<'a> {
+    metric: &'a Metric,
+    question: Question<'a>,
+    source_name: &'a str,
+    now: Timestamp,
+    steps: Option<&'a mut Derivation>,
+}
+
+/// What one input gives: its elements, and how old they are.
+struct Selected<'a> {
+    input: &'a Input,
+    snapshot: &'a Snapshot,
+    elements: Vec<Folded<'a>>,
+    /// The oldest sample, by the source's clock.
+    at: Timestamp,
+    /// The same by our clock.
+    sampled_at: Timestamp,
+}
+
+impl<'a> Run<'a> {
+    fn evaluate(&mut self, known: &[(&'a Input, &'a Snapshot)]) -> Result<Reading, Refusal> {
+        if let Some(steps) = &mut self.steps {
+            steps.aggregate = self.metric.aggregate.to_string();
+        }
+        let mut selected = Vec::with_capacity(known.len());
+        let mut absences = Vec::new();
+        for (input, snapshot) in known {
+            match self.select(input, snapshot)? {
+                Ok(found) => selected.push(found),
+                Err(absence) => absences.push(absence),
+            }
+        }
+        if selected.is_empty() {
+            return self.nothing(known, &absences);
+        }
+        let value = self.fold(&selected)?;
+        let quantity = self.quantity(value)?;
+        let limits = selected.iter().map(|one| one.sampled_at.plus(one.snapshot.limit(self.metric.hold)));
+        let expires = limits.min().unwrap_or(self.now);
+        let is_held = |one: &Selected<'_>| {
+            one.snapshot.judge(self.now.since(one.sampled_at), self.metric.hold) == Age::Held
+        };
+        let held = selected.iter().any(is_held);
+        let elements = selected.iter().map(|one| one.elements.len()).sum();
+        let (at, sampled_at) = selected
+            .iter()
+            .min_by_key(|one| one.sampled_at)
+            .map_or((self.now, self.now), |one| (one.at, one.sampled_at));
+        let window = self.metric.window();
+        Ok(Reading { value, quantity, at, sampled_at, window, held, expires, elements })
+    }
+
+    /// The elements of one input, or in words why there are none.
+    fn select(&mut self, input: &'a Input, snapshot: &'a Snapshot) -> Result<Result<Selected<'a>, String>, Refusal> {
+        let Some(set) = &snapshot.set else {
+            self.record(input, snapshot, 0, 0);
+            return Err(self.unread(&input.signal, snapshot));
+        };
+        let Question { namespace, selector } = self.question;
+        let candidates = match self.metric.scope {
+            Scope::Namespace => set.in_namespace(namespace),
+            Scope::Cluster => set.all(),
+        };
+        let chosen: Vec<&Series> =
+            candidates.iter().filter(|series| selector.matches(|name| series.labels.get(name))).collect();
+        self.record(input, snapshot, candidates.len(), chosen.len());
+        if !snapshot.coverage.includes(namespace) && self.metric.scope == Scope::Namespace {
+            return Err(self.unread(&input.signal, snapshot));
+        }
+        if let (Some(until), Some(window)) = (snapshot.usable_from, input.signal.window())
+            && until > self.now
+        {
+            return Err(Refusal::Recovering {
+                metric: self.metric.name.to_string(),
+                signal: input.signal.to_string(),
+                source_name: self.source_name.to_owned(),
+                window,
+                remaining: until.since(self.now),
+            });
+        }
+        let Some(oldest) = chosen.iter().min_by_key(|series| series.at) else {
+            self.check_age(&input.signal, snapshot, snapshot.refreshed_at.unwrap_or_default())?;
+            return Ok(Err(self.absence(input, snapshot, candidates)));
+        };
+        let (at, sampled_at) = (oldest.at, set.sampled_at(oldest));
+        self.check_age(&input.signal, snapshot, sampled_at)?;
+        let elements = fold::elements(&chosen, input.signal.element());
+        Ok(Ok(Selected { input, snapshot, elements, at, sampled_at }))
+    }
+
+    fn check_age(&self, signal: &Signal, snapshot: &Snapshot, sampled: Timestamp) -> Result<(), Refusal> {
+        let age = self.now.since(sampled);
+        if snapshot.judge(age, self.metric.hold) != Age::Expired {
+            return Ok(());
+        }
+        Err(Refusal::Stale {
+            metric: self.metric.name.to_string(),
+            signal: signal.to_string(),
+            source_name: self.source_name.to_owned(),
+            age,
+            limit: snapshot.limit(self.metric.hold),
+            cause: snapshot.failure.as_deref().map(str::to_owned),
+        })
+    }
+
+    fn unread(&self, signal: &Signal, snapshot: &Snapshot) -> Refusal {
+        let (metric, signal) = (self.metric.name.to_string(), signal.to_string());
+        let source_name = self.source_name.to_owned();
+        match &snapshot.failure {
+            Some(cause) => Refusal::SourceDown { metric, signal, source_name, cause: cause.to_string() },
+            None => Refusal::Loading { metric, signal, source_name },
+        }
+    }
+
+    fn absence(&self, input: &Input, snapshot: &Snapshot, candidates: &[Series]) -> String {
+        let Question { namespace, selector } = self.question;
+        let signal = &input.signal;
+        let total = snapshot.set.as_ref().map_or(0, |set| set.all().len());
+        if total == 0 {
+            format!("source {} has none of {signal}", self.source_name)
+        } else if candidates.is_empty() {
+            format!("{signal} exists ({total} series), but not in namespace {namespace}")
+        } else {
+            let labels = candidates.first().map(|series| {
+                series.labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",")
+            });
+            format!(
+                "none of the {} series of {signal} in namespace {namespace} matches {selector}; one of them has {}",
+                candidates.len(),
+                labels.unwrap_or_default()
+            )
+        }
+    }
+
+    fn nothing(&self, known: &[(&Input, &Snapshot)], absences: &[String]) -> Result<Reading, Refusal> {
+        let well = known.iter().all(|(_, snapshot)| snapshot.is_well(self.now));
+        if self.metric.absent == Missing::Zero && well {
+            let read = known.iter().filter_map(|(_, snapshot)| snapshot.refreshed_at).min().unwrap_or(self.now);
+            return Ok(Reading {
+                value: 0.0,
+                quantity: self.quantity(0.0)?,
+                at: read,
+                sampled_at: read,
+                window: self.metric.window(),
+                held: false,
+                // Zero on absence holds only while the source is known to be well.
+                expires: self.now.plus(Duration::from_secs(1)),
+                elements: 0,
+            });
+        }
+        let mut reason = absences.join("; ");
+        if known.is_empty() {
+            let engines: Vec<_> = self.metric.inputs.iter().map(|input| input.engine.to_string()).collect();
+            reason = format!("source {} has series of none of its engines ({})", self.source_name, engines.join(", "));
+        } else if self.metric.absent == Missing::Zero {
+            reason.push_str("; absence counts as zero only while the source is well");
+        }
+        Err(Refusal::NoSeries { metric: self.metric.name.to_string(), reason })
+    }
+
+    fn fold(&mut self, selected: &[Selected<'a>]) -> Result<f64, Refusal> {
+        let mut values = Vec::new();
+        let mut pooled: Option<Partial> = None;
+        for Selected { input, snapshot, elements, .. } in selected {
+            let columns = snapshot.set.as_ref().map_or(&[][..], |set| set.columns());
+            for element in elements {
+                let partial = fold::apply(&input.formula, columns, &element.cells)
+                    .map_err(|missing| self.incomplete(input, element, missing))?;
+                if self.metric.aggregate == Aggregate::Pooled {
+                    match &mut pooled {
+                        None => pooled = Some(partial.clone()),
+                        Some(pooled) => pooled.join(partial.clone()),
+                    }
+                }
+                let value = partial.finish();
+                values.extend(value);
+                if let Some(steps) = &mut self.steps {
+                    let sampled = snapshot.set.as_ref().map_or(self.now, |set| set.sampled_at(element.first));
+                    steps.elements.push(ElementStep {
+                        name: ElementStep::name_of(&element.first.labels),
+                        value,
+                        age_seconds: self.now.since(sampled).as_secs_f64(),
+                    });
+                }
+            }
+        }
+        let value = match pooled {
+            Some(pooled) => pooled.finish(),
+            None => fold::aggregate(self.metric.aggregate, &mut values),
+        };
+        match value {
+            Some(value) => Ok(value),
+            None if self.metric.idle == Missing::Zero => Ok(0.0),
+            None => {
+                let signal = &selected[0].input.signal;
+                Err(Refusal::Idle {
+                    metric: self.metric.name.to_string(),
+                    signal: signal.to_string(),
+                    window: signal.window(),
+                })
+            }
+        }
+    }
+
+    fn incomplete(&self, input: &Input, element: &Folded<'_>, missing: MissingTerm) -> Refusal {
+        let series = match input.signal.as_ref() {
+            Signal::Series(signal) => signal.terms.get(missing.0).map(|term| {
+                term.series.iter().map(|series| series.name.clone()).collect::<Vec<_>>().join(" or ")
+            }),
+            Signal::Query(_) => None,
+        };
+        Refusal::Incomplete {
+            metric: self.metric.name.to_string(),
+            element: ElementStep::name_of(&element.first.labels),
+            missing: series.unwrap_or_else(|| input.signal.to_string()),
+        }
+    }
+
+    fn quantity(&self, value: f64) -> Result<Quantity, Refusal> {
+        match Quantity::from_f64(value) {
+            Err(QuantityError::Negative(_)) if self.metric.negative == Missing::Zero => Quantity::from_f64(0.0),
+            other => other,
+        }
+        .map_err(|cause| Refusal::Unservable { metric: self.metric.name.to_string(), cause })
+    }
+
+    fn record(&mut self, input: &Input, snapshot: &Snapshot, in_namespace: usize, selected: usize) {
+        let (now, hold) = (self.now, self.metric.hold);
+        let Some(steps) = &mut self.steps else { return };
+        steps.inputs.push(InputStep {
+            engine: input.engine.clone(),
+            signal: input.signal.to_string(),
+            query: snapshot.query.clone(),
+            formula: describe(&input.formula),
+            series: snapshot.set.as_ref().map_or(0, |set| set.all().len()),
+            in_namespace,
+            selected,
+            read_seconds_ago: snapshot.refreshed_at.map(|at| now.since(at).as_secs_f64()),
+            interval_seconds: snapshot.interval.as_secs_f64(),
+            sample_interval_seconds: snapshot.cadence.map(|cadence| cadence.as_secs_f64()),
+            limit_seconds: snapshot.limit(hold).as_secs_f64(),
+            failure: snapshot.failure.clone(),
+            warnings: snapshot.warnings.clone(),
+        });
+    }
+}
+
+fn describe(formula: &Formula) -> String {
+    let sum = |terms: &[super::metric::Weighted]| {
+        let one = |term: &super::metric::Weighted| {
+            let name = format!("${}", term.term + 1);
+            let name = if term.nonzero { format!("({name} != 0)") } else { name };
+            if (term.weight - 1.0).abs() < f64::EPSILON { name } else { format!("{} * {name}", term.weight) }
+        };
+        terms.iter().map(one).collect::<Vec<_>>().join(" + ")
+    };
+    match formula {
+        Formula::Linear(terms) => sum(terms),
+        Formula::Ratio { numerator, denominator } => format!("({}) / ({})", sum(numerator), sum(denominator)),
+        Formula::Quantile(q) => format!("quantile {q} of the merged buckets"),
+        Formula::Mean => "sum / count".to_owned(),
+    }
+}

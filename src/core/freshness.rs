@@ -1,0 +1,166 @@
+//! How old a number may be, and when a source that was away may be believed again.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::series::SeriesSet;
+use super::signal::Signal;
+use super::time::Timestamp;
+
+/// How often a source is taken to renew its samples until that has been seen: Prometheus's own
+/// default scrape interval.
+const ASSUMED_CADENCE: Duration = Duration::from_secs(60);
+
+/// A target that renews more slowly than this is gone, whatever it did before: Prometheus's own
+/// lookback.
+const SLOWEST_CADENCE: Duration = Duration::from_secs(300);
+
+/// The share of a window that must hold samples before its rate is believed.
+const COVERAGE: f64 = 0.8;
+
+/// Which namespaces a set was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Coverage {
+    /// All of them.
+    #[default]
+    Cluster,
+    /// Only these, because the signal is dear.
+    Namespaces(Arc<HashSet<Arc<str>>>),
+}
+
+impl Coverage {
+    /// Whether a set asked for with this coverage can tell about `namespace`.
+    pub fn includes(&self, namespace: &str) -> bool {
+        match self {
+            Self::Cluster => true,
+            Self::Namespaces(names) => names.contains(namespace),
+        }
+    }
+}
+
+/// What is known of one signal at a point in time: the latest set, and how the source is doing.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Counts changes; an answer made from one version is good until the next.
+    pub version: u64,
+    /// The latest set; `None` until the first answer.
+    pub set: Option<Arc<SeriesSet>>,
+    /// When that set was read, by our clock.
+    pub refreshed_at: Option<Timestamp>,
+    /// How often the signal is being read.
+    pub interval: Duration,
+    /// How often the source renews its samples, once that has been seen.
+    pub cadence: Option<Duration>,
+    /// Until then the window is not covered by samples.
+    pub usable_from: Option<Timestamp>,
+    /// What went wrong at the latest attempt, if it failed.
+    pub failure: Option<Arc<str>>,
+    /// Which namespaces the set speaks for.
+    pub coverage: Coverage,
+    /// What was asked, in the source's language.
+    pub query: Arc<str>,
+    /// What the source remarked on its answer.
+    pub warnings: Arc<[String]>,
+}
+
+/// Where an age stands against its bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// As new as the source and the refresh make it.
+    Fresh,
+    /// Older than it should be, and still served with its true time.
+    Held,
+    /// Too old to be served.
+    Expired,
+}
+
+impl Snapshot {
+    /// The age up to which a sample is served: the hold bound, counted from the moment when the
+    /// source should have renewed it.
+    pub fn limit(&self, hold: Duration) -> Duration {
+        hold + self.renewal()
+    }
+
+    /// Where `age` stands.
+    pub fn judge(&self, age: Duration, hold: Duration) -> Age {
+        if age > self.limit(hold) {
+            Age::Expired
+        } else if age > self.renewal() + 2 * self.interval {
+            Age::Held
+        } else {
+            Age::Fresh
+        }
+    }
+
+    /// Whether the source is known to be well: the latest attempt succeeded, not long ago. Only then
+    /// does an absence mean anything.
+    pub fn is_well(&self, now: Timestamp) -> bool {
+        let bound = (2 * self.interval).max(Duration::from_secs(15));
+        self.failure.is_none() && self.refreshed_at.is_some_and(|at| now.since(at) <= bound)
+    }
+
+    fn renewal(&self) -> Duration {
+        self.cadence.unwrap_or(ASSUMED_CADENCE).min(SLOWEST_CADENCE)
+    }
+
+    /// The snapshot after a successful refresh.
+    ///
+    /// `outage_bound` is how long a silence of the source is an outage; `source_started` is when the
+    /// source says it started, by our clock.
+    #[must_use]
+    pub fn refreshed(&self, signal: &Signal, new: Refreshed, outage_bound: Duration) -> Self {
+        let window = signal.window();
+        let was_out = self
+            .refreshed_at
+            .is_some_and(|last| new.at.since(last) > outage_bound + self.interval)
+            .then_some(new.at);
+        // A restart is believed to have emptied the windows: what was scraped in the meantime is lost.
+        let restarted =
+            new.source_started.filter(|started| window.is_some_and(|window| new.at.since(*started) < window));
+        let covered = |since: Timestamp| window.map(|window| since.plus(window.mul_f64(COVERAGE)));
+        let usable_from = [self.usable_from, was_out.and_then(covered), restarted.and_then(covered)]
+            .into_iter()
+            .flatten()
+            .max()
+            .filter(|until| *until > new.at);
+        let measured = self.set.as_ref().and_then(|previous| new.set.cadence_since(previous));
+        Self {
+            version: self.version + 1,
+            set: Some(Arc::new(new.set)),
+            refreshed_at: Some(new.at),
+            interval: new.interval,
+            cadence: measured.or(self.cadence),
+            usable_from,
+            failure: None,
+            coverage: new.coverage,
+            query: new.query,
+            warnings: new.warnings,
+        }
+    }
+
+    /// The snapshot after a refresh that failed: the set stays, with its true times.
+    #[must_use]
+    pub fn failed(&self, cause: Arc<str>) -> Self {
+        Self { version: self.version + 1, failure: Some(cause), ..self.clone() }
+    }
+}
+
+/// What a successful refresh brings.
+#[derive(Debug)]
+pub struct Refreshed {
+    /// When it was asked for, by our clock.
+    pub at: Timestamp,
+    /// The numbers.
+    pub set: SeriesSet,
+    /// When the next one is due.
+    pub interval: Duration,
+    /// Which namespaces it speaks for.
+    pub coverage: Coverage,
+    /// When the source process started, by our clock, if it tells.
+    pub source_started: Option<Timestamp>,
+    /// What was asked, in the source's language.
+    pub query: Arc<str>,
+    /// What the source remarked on its answer.
+    pub warnings: Arc<[String]>,
+}

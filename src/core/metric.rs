@@ -1,0 +1,216 @@
+//! Metrics: what an HPA names. One or more signals, a formula, an aggregate, bounds.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::signal::Signal;
+
+/// Whether a number grows with the number of replicas, which decides the HPA target that fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Semantics {
+    /// A sum over replicas (queue length, tokens/s): goes with `AverageValue`.
+    Extensive,
+    /// A mean, ratio or quantile: goes with `Value`.
+    Intensive,
+}
+
+impl Semantics {
+    /// The HPA's target type that fits.
+    pub fn target_type(self) -> &'static str {
+        match self {
+            Self::Extensive => "AverageValue",
+            Self::Intensive => "Value",
+        }
+    }
+
+    /// How long a last value is held when its source falls silent.
+    ///
+    /// `AverageValue` on a sum is idempotent: repeating it asks for the same replicas. A ratio above
+    /// its target multiplies the fleet at every repetition, so it is held for one sync period only.
+    pub fn default_hold(self) -> Duration {
+        match self {
+            Self::Extensive => Duration::from_secs(60),
+            Self::Intensive => Duration::from_secs(15),
+        }
+    }
+}
+
+impl fmt::Display for Semantics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Extensive => "extensive",
+            Self::Intensive => "intensive",
+        })
+    }
+}
+
+/// What load does to the number. The HPA adds replicas when it is above its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Rises under load: may be scaled on as it is.
+    Rises,
+    /// Falls under load, or saturates: scaling on it as it is goes the wrong way.
+    Falls,
+    /// Says nothing of load (a temperature, a count of devices).
+    Neither,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rises => "rises under load",
+            Self::Falls => "falls under load",
+            Self::Neither => "does not follow load",
+        })
+    }
+}
+
+/// How the selected elements become one number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Aggregate {
+    /// The formula on the elements' numbers added up: the sum of a plain number, the ratio of sums
+    /// of a ratio, the quantile of merged buckets of a distribution.
+    Pooled,
+    /// The sum of the elements' values.
+    Sum,
+    /// Their mean.
+    Avg,
+    /// The largest.
+    Max,
+    /// The smallest.
+    Min,
+    /// How many elements have a value.
+    Count,
+    /// A quantile (0..1) over them.
+    Quantile(f64),
+}
+
+impl fmt::Display for Aggregate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pooled => f.write_str("pooled"),
+            Self::Sum => f.write_str("sum"),
+            Self::Avg => f.write_str("avg"),
+            Self::Max => f.write_str("max"),
+            Self::Min => f.write_str("min"),
+            Self::Count => f.write_str("count"),
+            Self::Quantile(q) => write!(f, "quantile({q})"),
+        }
+    }
+}
+
+/// One column of a signal in a formula.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weighted {
+    /// Index of the signal's term.
+    pub term: usize,
+    /// What it is multiplied by: a change of unit, or −1.
+    pub weight: f64,
+    /// Counts as 0 where it is missing; otherwise a missing number is an error.
+    pub optional: bool,
+    /// Read as 1 where it is not 0: for codes, which must never be added up.
+    pub nonzero: bool,
+}
+
+/// What is computed from an element's numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Formula {
+    /// A weighted sum of terms.
+    Linear(Vec<Weighted>),
+    /// One weighted sum divided by another.
+    Ratio {
+        /// Above the line.
+        numerator: Vec<Weighted>,
+        /// Below it.
+        denominator: Vec<Weighted>,
+    },
+    /// A quantile (0..1) of a distribution.
+    Quantile(f64),
+    /// The mean of a distribution, in units of the observation times this factor.
+    Mean,
+}
+
+/// One engine's way to provide a metric.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// The engine (`vllm`, `dcgm`), or the source's name for a user's query.
+    pub engine: Arc<str>,
+    /// A series that exists where the engine does; asked for before an engine is queried.
+    pub detect: Option<Arc<str>>,
+    /// What to read.
+    pub signal: Arc<Signal>,
+    /// What to compute from it.
+    pub formula: Formula,
+}
+
+/// Which series a request may be answered from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of the request's namespace.
+    Namespace,
+    /// All of them: for what belongs to no namespace (cost, a gateway elsewhere).
+    Cluster,
+}
+
+/// What an absence of knowledge of some kind means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// An error: the HPA holds still.
+    Error,
+    /// Zero, by explicit choice.
+    Zero,
+}
+
+/// A suggested HPA target: a starting point, never applied by us.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// The value to compare with, in the metric's unit.
+    pub value: f64,
+    /// Why this one, or where it comes from.
+    pub why: Option<String>,
+}
+
+/// What an HPA names.
+#[derive(Debug, Clone)]
+pub struct Metric {
+    /// The name in the HPA.
+    pub name: Arc<str>,
+    /// One sentence.
+    pub help: Arc<str>,
+    /// The unit of its values (`requests`, `seconds`, `ratio`, `tokens/s`).
+    pub unit: Arc<str>,
+    /// Extensive or intensive.
+    pub semantics: Semantics,
+    /// What load does to it.
+    pub direction: Direction,
+    /// The values it can take, if bounded.
+    pub range: Option<(f64, f64)>,
+    /// How elements are folded.
+    pub aggregate: Aggregate,
+    /// Alternative providers; a request is answered from those whose series the selected pods have.
+    pub inputs: Vec<Input>,
+    /// The named source, or the default one.
+    pub source: Option<Arc<str>>,
+    /// Which series count.
+    pub scope: Scope,
+    /// How long the last value is served when its source falls silent.
+    pub hold: Duration,
+    /// A fixed refresh interval instead of the adaptive one.
+    pub refresh: Option<Duration>,
+    /// What no series means, while the source is well.
+    pub absent: Missing,
+    /// What a ratio or distribution without observations means.
+    pub idle: Missing,
+    /// What a negative result means.
+    pub negative: Missing,
+    /// A suggested target.
+    pub target: Option<Target>,
+}
+
+impl Metric {
+    /// The window of its rates, the longest if there are several.
+    pub fn window(&self) -> Option<Duration> {
+        self.inputs.iter().filter_map(|input| input.signal.window()).max()
+    }
+}

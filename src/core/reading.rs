@@ -1,0 +1,105 @@
+//! Readings: the final value, and how it came about.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::quantity::Quantity;
+use super::series::Labels;
+use super::time::Timestamp;
+
+/// What the HPA gets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// The value in the metric's unit, as it was computed.
+    pub value: f64,
+    /// The same as it is told to the HPA.
+    pub quantity: Quantity,
+    /// When the oldest sample behind it was taken, by the source's clock.
+    pub at: Timestamp,
+    /// The same by our clock, for ages.
+    pub sampled_at: Timestamp,
+    /// The window of the rates behind it.
+    pub window: Option<Duration>,
+    /// Whether its source has fallen silent, so that the value is the last known one.
+    pub held: bool,
+    /// When it ceases to be servable unless something new is read.
+    pub expires: Timestamp,
+    /// How many pods or devices it was folded from.
+    pub elements: usize,
+}
+
+/// Every step that led to a reading or a refusal, for people.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Derivation {
+    /// One for each engine or query that was looked at.
+    pub inputs: Vec<InputStep>,
+    /// The pods or devices with their own values, after duplicates were joined.
+    pub elements: Vec<ElementStep>,
+    /// How they were folded.
+    pub aggregate: String,
+}
+
+/// What one input contributed.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InputStep {
+    /// The engine, or the source's name for a user's query.
+    pub engine: Arc<str>,
+    /// The signal by the names of its series.
+    pub signal: String,
+    /// What was asked of the source.
+    pub query: Arc<str>,
+    /// The formula in words.
+    pub formula: String,
+    /// Series found in the whole cluster.
+    pub series: usize,
+    /// Of those, in the namespace.
+    pub in_namespace: usize,
+    /// Of those, matching the selector.
+    pub selected: usize,
+    /// How long ago the source was last read, in seconds.
+    pub read_seconds_ago: Option<f64>,
+    /// How often it is read, in seconds.
+    pub interval_seconds: f64,
+    /// How often the source renews its samples, in seconds, once seen.
+    pub sample_interval_seconds: Option<f64>,
+    /// The age up to which a sample is served, in seconds.
+    pub limit_seconds: f64,
+    /// What went wrong at the latest attempt.
+    pub failure: Option<Arc<str>>,
+    /// What the source remarked on its answer.
+    pub warnings: Arc<[String]>,
+}
+
+/// One pod or device in a derivation.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ElementStep {
+    /// The pod, or the device and its pod.
+    pub name: String,
+    /// Its own value; `None` when it is idle (a ratio of nothing).
+    pub value: Option<f64>,
+    /// The age of its oldest sample in seconds.
+    pub age_seconds: f64,
+}
+
+impl ElementStep {
+    /// The name a person knows an element by.
+    pub fn name_of(labels: &Labels) -> String {
+        let pod = labels.get("pod");
+        let device = labels.get("UUID").or_else(|| labels.get("gpu"));
+        let slice = labels.get("GPU_I_ID").map(|id| format!("/{id}")).unwrap_or_default();
+        let index = labels.get("engine_index").map(|index| format!(" engine {index}")).unwrap_or_default();
+        match (pod, device) {
+            (Some(pod), Some(device)) => format!("{pod} {device}{slice}"),
+            (Some(pod), None) => format!("{pod}{index}"),
+            (None, Some(device)) => format!("{device}{slice}"),
+            (None, None) => labels
+                .get("instance")
+                .map_or_else(|| labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","), str::to_owned),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Refusals: every way not to know a number, in the sentence that a person reads in the HPA's
+//! condition.
+
+use std::time::Duration;
+
+use super::quantity::QuantityError;
+use super::time::Human;
+
+/// Why there is no reading. The display is what `kubectl describe hpa` shows.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// Nothing has been read yet and nothing went wrong yet.
+    #[error("{metric}: waiting for the first reading of {signal} from source {source_name}")]
+    Loading {
+        /// The metric asked for.
+        metric: String,
+        /// The signal behind it.
+        signal: String,
+        /// The source of the signal.
+        source_name: String,
+    },
+    /// The source has never answered.
+    #[error("{metric}: source {source_name} has not answered for {signal}: {cause}")]
+    SourceDown {
+        /// The metric asked for.
+        metric: String,
+        /// The signal behind it.
+        signal: String,
+        /// The source of the signal.
+        source_name: String,
+        /// What the source did.
+        cause: String,
+    },
+    /// The last sample is older than may be served.
+    #[error("{metric}: last sample of {signal} is {} old (limit {}); source {source_name}{}", Human(*.age), Human(*.limit), because(.cause.as_ref()))]
+    Stale {
+        /// The metric asked for.
+        metric: String,
+        /// The signal behind it.
+        signal: String,
+        /// The source of the signal.
+        source_name: String,
+        /// The age of the oldest sample among those selected.
+        age: Duration,
+        /// The age up to which a sample is served.
+        limit: Duration,
+        /// What keeps the source from answering, if anything does.
+        cause: Option<String>,
+    },
+    /// The window of a rate is not covered by samples again.
+    #[error("{metric}: the {} window of {signal} is not covered yet after an outage or a restart of source {source_name}; next value in {}", Human(*.window), Human(*.remaining))]
+    Recovering {
+        /// The metric asked for.
+        metric: String,
+        /// The signal behind it.
+        signal: String,
+        /// The source of the signal.
+        source_name: String,
+        /// The window to be covered.
+        window: Duration,
+        /// How long until it is.
+        remaining: Duration,
+    },
+    /// The source is well and has no such series.
+    #[error("{metric}: no series: {reason}")]
+    NoSeries {
+        /// The metric asked for.
+        metric: String,
+        /// What was looked for and what was found instead.
+        reason: String,
+    },
+    /// Something selected lacks one of the numbers that the metric needs.
+    #[error("{metric}: {element} has no {missing}")]
+    Incomplete {
+        /// The metric asked for.
+        metric: String,
+        /// The pod or device.
+        element: String,
+        /// The series that it lacks.
+        missing: String,
+    },
+    /// A ratio or a distribution of nothing.
+    #[error("{metric}: undefined, since {signal} saw no observations{}", in_window(*.window))]
+    Idle {
+        /// The metric asked for.
+        metric: String,
+        /// The signal behind it.
+        signal: String,
+        /// The window without observations.
+        window: Option<Duration>,
+    },
+    /// The value cannot be told to an HPA.
+    #[error("{metric}: {cause}")]
+    Unservable {
+        /// The metric asked for.
+        metric: String,
+        /// Not finite, negative or too large.
+        cause: QuantityError,
+    },
+}
+
+impl Refusal {
+    /// A short word for our own metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Loading { .. } => "loading",
+            Self::SourceDown { .. } => "source_down",
+            Self::Stale { .. } => "stale",
+            Self::Recovering { .. } => "recovering",
+            Self::NoSeries { .. } => "no_series",
+            Self::Incomplete { .. } => "incomplete",
+            Self::Idle { .. } => "idle",
+            Self::Unservable { .. } => "unservable",
+        }
+    }
+}
+
+fn because(cause: Option<&String>) -> String {
+    cause.map_or_else(|| " answers".to_owned(), |cause| format!(": {cause}"))
+}
+
+fn in_window(window: Option<Duration>) -> String {
+    window.map(|window| format!(" in the last {}", Human(window))).unwrap_or_default()
+}

@@ -1,0 +1,131 @@
+//! Series sets: what a source returns for one signal, for the whole cluster.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::time::Timestamp;
+
+mod builder;
+pub use builder::Builder;
+
+/// One label: name and value. Both are shared, since a fleet repeats them thousands of times.
+pub type Label = (Arc<str>, Arc<str>);
+
+/// Labels of one series, sorted by name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Labels(Box<[Label]>);
+
+impl Labels {
+    /// From pairs in any order; of a repeated name the first stays.
+    pub fn new(mut pairs: Vec<Label>) -> Self {
+        pairs.sort_by(|a, b| a.0.cmp(&b.0));
+        pairs.dedup_by(|b, a| a.0 == b.0);
+        Self(pairs.into_boxed_slice())
+    }
+
+    /// The value of `name`, if it is there and not empty (Prometheus does not tell the two apart).
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.shared(name).map(AsRef::as_ref)
+    }
+
+    fn shared(&self, name: &str) -> Option<&Arc<str>> {
+        let index = self.0.binary_search_by(|(key, _)| key.as_ref().cmp(name)).ok()?;
+        Some(&self.0[index].1).filter(|value| !value.is_empty())
+    }
+
+    /// All pairs, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+    }
+}
+
+/// What a column of a set holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Column {
+    /// The number of the signal's n-th term.
+    Term(usize),
+    /// A cumulative bucket's rate, up to this bound.
+    Bucket(f64),
+    /// The rate of a histogram's sum.
+    Sum,
+    /// The rate of a histogram's count.
+    Count,
+}
+
+/// One series: its labels, when its sample was taken, and one number for each column it has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// The labels, engine-neutral ones included.
+    pub labels: Labels,
+    /// When the oldest sample behind the numbers was taken, by the source's clock.
+    pub at: Timestamp,
+    /// One cell for each of [`SeriesSet::columns`]; `None` where the series has no such number.
+    pub cells: Box<[Option<f64>]>,
+    /// Series with the same number describe the same pod or device, see [`Element`].
+    pub element: u32,
+}
+
+/// A signal's numbers for the whole cluster, indexed by namespace.
+#[derive(Debug, Default)]
+pub struct SeriesSet {
+    columns: Vec<Column>,
+    series: Vec<Series>,
+    namespaces: HashMap<Arc<str>, Range<usize>>,
+    clock_offset: i64,
+}
+
+impl SeriesSet {
+    /// What each cell of a series holds; buckets come in rising order of their bound.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Every series, ordered by namespace, then by labels.
+    pub fn all(&self) -> &[Series] {
+        &self.series
+    }
+
+    /// The series of one namespace.
+    pub fn in_namespace(&self, namespace: &str) -> &[Series] {
+        self.namespaces.get(namespace).map_or(&[], |range| &self.series[range.clone()])
+    }
+
+    /// How many namespaces have series.
+    pub fn namespace_count(&self) -> usize {
+        self.namespaces.len()
+    }
+
+    /// When `series` was sampled, by our clock: the source's clock may be off, ages must not be.
+    pub fn sampled_at(&self, series: &Series) -> Timestamp {
+        series.at.shifted(self.clock_offset)
+    }
+
+    /// The age of the newest sample at `now`, by our clock.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.series.iter().map(|series| self.sampled_at(series)).max()
+    }
+
+    /// How often the source renews its samples: the median gap between the sample times of series
+    /// found in both sets. `None` when nothing was renewed.
+    ///
+    /// The median, because a target that came back after a pause must not stretch everybody's bound.
+    pub fn cadence_since(&self, previous: &Self) -> Option<std::time::Duration> {
+        const LOOKED_AT: usize = 256;
+        let step = self.series.len().div_ceil(LOOKED_AT).max(1);
+        let mut gaps: Vec<_> = self
+            .series
+            .iter()
+            .step_by(step)
+            .filter_map(|series| {
+                let namespace = series.labels.get("namespace").unwrap_or_default();
+                let earlier = previous.in_namespace(namespace);
+                let index = earlier.binary_search_by(|old| old.labels.cmp(&series.labels)).ok()?;
+                let gap = series.at.since(earlier[index].at);
+                (!gap.is_zero()).then_some(gap)
+            })
+            .collect();
+        gaps.sort_unstable();
+        gaps.get(gaps.len() / 2).copied()
+    }
+}

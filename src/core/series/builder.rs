@@ -1,0 +1,239 @@
+//! From samples in any order to an indexed set: attribution, neutral labels, duplicates, order.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::{Column, Label, Labels, Series, SeriesSet};
+use crate::core::signal::{Element, NeutralLabels};
+use crate::core::time::Timestamp;
+
+/// What a scrape adds to tell its targets apart. Two series of one pod that differ in nothing else
+/// are one series, scraped twice.
+const PLUMBING: [&str; 9] = [
+    "container",
+    "endpoint",
+    "instance",
+    "job",
+    "node",
+    "prometheus",
+    "prometheus_replica",
+    "scrape_job",
+    "service",
+];
+
+/// Where exporters that watch other pods put the watched pod: first by Prometheus's rename of a
+/// clashing label (`honor_labels: false`), second by dcgm-exporter's old option.
+const ATTRIBUTION: [(&str, [&str; 2]); 3] = [
+    ("container", ["exported_container", "container_name"]),
+    ("namespace", ["exported_namespace", "pod_namespace"]),
+    ("pod", ["exported_pod", "pod_name"]),
+];
+
+/// Builds a [`SeriesSet`] from samples in any order.
+#[derive(Debug, Default)]
+pub struct Builder {
+    columns: Vec<Column>,
+    rows: HashMap<Labels, Row>,
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    at: Option<Timestamp>,
+    cells: Vec<Option<f64>>,
+}
+
+impl Builder {
+    /// How many series there are so far.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no series yet.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Takes one number of a series.
+    pub fn number(&mut self, labels: Labels, column: Column, value: f64) {
+        let index = self.columns.iter().position(|known| *known == column).unwrap_or_else(|| {
+            self.columns.push(column);
+            self.columns.len() - 1
+        });
+        let cells = &mut self.rows.entry(labels).or_default().cells;
+        if cells.len() <= index {
+            cells.resize(index + 1, None);
+        }
+        cells[index] = Some(value);
+    }
+
+    /// Takes the time of a series' sample, by the source's clock; the oldest stays.
+    pub fn time(&mut self, labels: Labels, at: Timestamp) {
+        let row = self.rows.entry(labels).or_default();
+        row.at = Some(row.at.map_or(at, |known| known.min(at)));
+    }
+
+    /// Gives every series without a time of its own the one that `time_of` finds by its labels.
+    pub fn times_by(&mut self, time_of: impl Fn(&Labels) -> Timestamp) {
+        for (labels, row) in &mut self.rows {
+            row.at.get_or_insert_with(|| time_of(labels));
+        }
+    }
+
+    /// The finished set. `clock_offset` is what to add, in milliseconds, to the source's clock to
+    /// get ours.
+    ///
+    /// A series without a time is left out: it has left the source, and only the memory of a range
+    /// window still holds it. So is one without a number.
+    pub fn finish(self, element: &Element, neutral: &NeutralLabels, clock_offset: i64) -> SeriesSet {
+        let (columns, order) = ordered(&self.columns);
+        let mut rows: Vec<(Labels, Timestamp, Vec<Option<f64>>)> = self
+            .rows
+            .into_iter()
+            .filter(|(_, row)| !row.cells.is_empty())
+            .filter_map(|(labels, row)| Some((labels, row.at?, row.cells)))
+            .collect();
+        attribute(&mut rows);
+        for (labels, ..) in &mut rows {
+            add_neutral(labels, neutral);
+        }
+        // Newest first, so that of two scrapes of one pod the fresher one is met first and stays.
+        rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let mut seen = HashSet::with_capacity(rows.len());
+        rows.retain(|(labels, ..)| seen.insert(identity(labels)));
+        drop(seen);
+        rows.sort_by(|a, b| namespace_of(&a.0).cmp(namespace_of(&b.0)).then_with(|| a.0.cmp(&b.0)));
+
+        let mut numbering = Numbering::default();
+        let series: Vec<Series> = rows
+            .into_iter()
+            .map(|(labels, at, cells)| Series {
+                element: numbering.number(element, &labels),
+                cells: order.iter().map(|&from| cells.get(from).copied().flatten()).collect(),
+                labels,
+                at,
+            })
+            .collect();
+        let mut namespaces = HashMap::new();
+        for (index, one) in series.iter().enumerate() {
+            if let Some(namespace) = one.labels.shared("namespace") {
+                namespaces.entry(Arc::clone(namespace)).or_insert(index..index).end = index + 1;
+            }
+        }
+        SeriesSet { columns, series, namespaces, clock_offset }
+    }
+}
+
+/// Columns in their final order (buckets rise), and for each the index it had.
+fn ordered(columns: &[Column]) -> (Vec<Column>, Vec<usize>) {
+    let rank = |column: &Column| match column {
+        Column::Term(index) => (0, *index as f64),
+        Column::Bucket(upper) => (1, *upper),
+        Column::Sum => (2, 0.0),
+        Column::Count => (3, 0.0),
+    };
+    let mut order: Vec<usize> = (0..columns.len()).collect();
+    order.sort_by(|&a, &b| {
+        let (a, b) = (rank(&columns[a]), rank(&columns[b]));
+        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+    });
+    (order.iter().map(|&index| columns[index]).collect(), order)
+}
+
+fn namespace_of(labels: &Labels) -> &str {
+    labels.get("namespace").unwrap_or_default()
+}
+
+/// Moves numbers from the exporter that tells them to the pod that they are about.
+///
+/// Where a job's series name watched pods in `exported_*` labels, its series without such a label
+/// are devices that nobody uses: their `pod` is the exporter's own and is taken away, or an idle GPU
+/// would count for the exporter's workload.
+fn attribute(rows: &mut [(Labels, Timestamp, Vec<Option<f64>>)]) {
+    let (_, watched) = ATTRIBUTION[2];
+    let is_attributed = |labels: &Labels| watched.iter().any(|name| labels.get(name).is_some());
+    let jobs: HashSet<Option<String>> = rows
+        .iter()
+        .filter(|(labels, ..)| is_attributed(labels))
+        .map(|(labels, ..)| labels.get("job").map(str::to_owned))
+        .collect();
+    if jobs.is_empty() {
+        return;
+    }
+    for (labels, ..) in rows {
+        if is_attributed(labels) {
+            let renamed = |name: &str| {
+                ATTRIBUTION.iter().find(|(_, from)| from.contains(&name)).map(|(to, _)| *to)
+            };
+            let pairs: Vec<Label> = labels
+                .0
+                .iter()
+                .filter(|(_, value)| !value.is_empty())
+                .filter_map(|(name, value)| {
+                    renamed(name).map(|to| (Arc::from(to), Arc::clone(value)))
+                })
+                .collect();
+            let kept = labels.0.iter().filter(|(name, _)| {
+                renamed(name).is_none() && !ATTRIBUTION.iter().any(|(to, _)| *to == name.as_ref())
+            });
+            *labels = Labels::new(pairs.into_iter().chain(kept.cloned()).collect());
+        } else if jobs.contains(&labels.get("job").map(str::to_owned)) {
+            let kept =
+                labels.0.iter().filter(|(name, _)| !ATTRIBUTION.iter().any(|(to, _)| *to == name.as_ref()));
+            *labels = Labels::new(kept.cloned().collect());
+        }
+    }
+}
+
+fn add_neutral(labels: &mut Labels, neutral: &NeutralLabels) {
+    let model = neutral.model.iter().find_map(|name| labels.shared(name)).cloned();
+    if model.is_none() && neutral.engine.is_none() {
+        return;
+    }
+    let mut pairs: Vec<Label> = Vec::with_capacity(labels.0.len() + 2);
+    if let Some(engine) = &neutral.engine {
+        pairs.push((Arc::from("engine"), Arc::clone(engine)));
+    }
+    for (name, value) in &labels.0 {
+        let is_own_engine = neutral.engine.is_some() && name.as_ref() == "engine";
+        let name = if is_own_engine { Arc::from("engine_index") } else { Arc::clone(name) };
+        pairs.push((name, Arc::clone(value)));
+    }
+    pairs.extend(model.map(|model| (Arc::from("model"), model)));
+    *labels = Labels::new(pairs);
+}
+
+/// What tells a series from another once scraping is left out. Without a pod, the instance is all
+/// there is to tell replicas apart, so nothing is left out.
+fn identity(labels: &Labels) -> Labels {
+    if labels.get("pod").is_none() {
+        return labels.clone();
+    }
+    Labels(labels.0.iter().filter(|(name, _)| !PLUMBING.contains(&name.as_ref())).cloned().collect())
+}
+
+/// Numbers elements in the order they are met.
+#[derive(Default)]
+struct Numbering {
+    known: HashMap<Vec<Option<Arc<str>>>, u32>,
+    next: u32,
+}
+
+impl Numbering {
+    fn number(&mut self, element: &Element, labels: &Labels) -> u32 {
+        let key: Vec<Option<Arc<str>>> = match element {
+            Element::Series => Vec::new(),
+            Element::Pod => ["namespace", "pod"].iter().map(|name| labels.shared(name).cloned()).collect(),
+            Element::Device(names) => names.iter().map(|name| labels.shared(name).cloned()).collect(),
+        };
+        // Without a pod, or without a device's first label, a series can only stand for itself.
+        let tells_apart = match element {
+            Element::Series => false,
+            Element::Pod => key[1].is_some(),
+            Element::Device(_) => key.first().is_some_and(Option::is_some),
+        };
+        let fresh = self.next;
+        let number = if tells_apart { *self.known.entry(key).or_insert(fresh) } else { fresh };
+        self.next += u32::from(number == fresh);
+        number
+    }
+}

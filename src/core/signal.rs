@@ -1,0 +1,177 @@
+//! Signals: what a source is asked for, whichever source it is.
+//!
+//! A signal says which series to read and how to turn each into a number. It says nothing of how
+//! the numbers are selected, folded or scaled: that is the metric's part, so that many metrics
+//! share one signal and its one query.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A comparison of one label, as PromQL has it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LabelMatcher {
+    /// The label's name.
+    pub name: String,
+    /// How it is compared.
+    pub op: MatchOp,
+    /// The value, or the anchored regular expression.
+    pub value: String,
+}
+
+/// How a [`LabelMatcher`] compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MatchOp {
+    /// `=`; an absent label equals the empty value.
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `=~`, anchored at both ends.
+    Matches,
+    /// `!~`, anchored at both ends.
+    MatchesNot,
+}
+
+/// One exported series by name, narrowed by label matchers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SeriesRef {
+    /// The name as the exporter writes it, without `_bucket`, `_sum` or `_count` for histograms.
+    pub name: String,
+    /// Matchers that belong to the meaning of the series, such as `server=""`.
+    pub matchers: Vec<LabelMatcher>,
+}
+
+/// How one series becomes a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The latest value as it is.
+    Gauge,
+    /// The per-second rate over the window, counter resets handled.
+    Counter,
+    /// The per-second rate of every cumulative bucket over the window.
+    Buckets,
+    /// The per-second rates of a histogram's sum and count over the window.
+    Mean,
+}
+
+/// One number per element: alternatives of a series across versions, joined series by series.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Term {
+    /// How the series becomes a number.
+    pub kind: Kind,
+    /// Alternatives, preferred first: an element that exports several counts once.
+    pub series: Vec<SeriesRef>,
+    /// Labels summed away before alternatives are joined, because only some of them carry it.
+    pub without: Vec<String>,
+}
+
+/// What carries one number: decides what an aggregate counts and how duplicates are joined.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Element {
+    /// A pod: its series are added up (data-parallel ranks, finish reasons).
+    Pod,
+    /// Each series by itself, where adding up would make no sense (ratios per rank).
+    Series,
+    /// A device, known by these labels; seen through several pods or exporters it counts once.
+    Device(Vec<String>),
+}
+
+/// Labels that every engine gets beside its own, so that selectors need not know engines.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct NeutralLabels {
+    /// The engine's name, published as `engine`; its own `engine` label moves to `engine_index`.
+    pub engine: Option<Arc<str>>,
+    /// Labels that may hold the model's name, published as `model`, first present first.
+    pub model: Vec<String>,
+}
+
+/// What a source is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// Series known by name and kind: readable through PromQL and by direct scraping alike.
+    Series(SeriesSignal),
+    /// A PromQL expression of the user's own.
+    Query(QuerySignal),
+}
+
+/// A signal over named series.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SeriesSignal {
+    /// One column of numbers each. A histogram stands alone.
+    pub terms: Vec<Term>,
+    /// The window of rates; `None` when every term is a gauge.
+    pub window: Option<Duration>,
+    /// What carries a number.
+    pub element: Element,
+    /// Engine-neutral labels to add.
+    pub labels: NeutralLabels,
+    /// Gauge values from here on are the exporter's way to say that it has none.
+    pub blank_from: Option<u64>,
+}
+
+/// A signal over a PromQL expression.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct QuerySignal {
+    /// The expression, known to parse and to yield a vector or a scalar.
+    pub promql: String,
+    /// The longest range in it, if it has any.
+    pub window: Option<Duration>,
+    /// What carries a number.
+    pub element: Element,
+    /// Whether the age of the samples behind it matters; otherwise it is as old as its evaluation.
+    pub timed: bool,
+}
+
+impl Signal {
+    /// The window that must be covered by samples before the numbers mean what they say.
+    pub fn window(&self) -> Option<Duration> {
+        match self {
+            Self::Series(signal) => signal.window,
+            Self::Query(signal) => signal.window,
+        }
+    }
+
+    /// What carries a number.
+    pub fn element(&self) -> &Element {
+        match self {
+            Self::Series(signal) => &signal.element,
+            Self::Query(signal) => &signal.element,
+        }
+    }
+
+    /// Engine-neutral labels to add; none for a user's own query.
+    pub fn labels(&self) -> NeutralLabels {
+        match self {
+            Self::Series(signal) => signal.labels.clone(),
+            Self::Query(_) => NeutralLabels::default(),
+        }
+    }
+
+    /// Whether one element costs many series, so that it pays to ask for wanted namespaces only.
+    pub fn is_dear(&self) -> bool {
+        matches!(self, Self::Series(signal) if signal.terms.iter().any(|term| term.kind == Kind::Buckets))
+    }
+}
+
+impl fmt::Display for Signal {
+    /// The names a person would look for: `vllm:num_requests_running + vllm:num_requests_waiting`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Series(signal) => {
+                for (index, term) in signal.terms.iter().enumerate() {
+                    if index > 0 {
+                        f.write_str(" + ")?;
+                    }
+                    for (index, series) in term.series.iter().enumerate() {
+                        if index > 0 {
+                            f.write_str(" or ")?;
+                        }
+                        f.write_str(&series.name)?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Query(signal) => write!(f, "`{}`", signal.promql),
+        }
+    }
+}
