@@ -1,1 +1,153 @@
-//! placeholder
+//! Quantiles: over the buckets of a classic Prometheus histogram, and over plain values.
+//!
+//! Both follow PromQL (`histogram_quantile` and the `quantile` aggregation) to the last edge case,
+//! so that a signal reads the same here as in the dashboard beside it. An answer may thus be NaN
+//! or infinite: it is for the caller to refuse it.
+
+/// Relative difference below which two neighbouring counts are taken as equal: sums of floating
+/// point rates differ by that much without meaning it.
+const NEGLIGIBLE: f64 = 1e-12;
+
+/// One bucket of a classic (cumulative) histogram.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bucket {
+    /// The inclusive upper bound, label `le`, in the unit of the observations; may be `+Inf`.
+    pub upper: f64,
+    /// Observations at or below `upper`: a count, or a rate of them per second. Cumulative, so it
+    /// includes every lower bucket.
+    pub count: f64,
+}
+
+/// Reads the label `le` as a bucket's upper bound: `+Inf`, `1`, `1.0`, `1e-05`.
+///
+/// `None` for text that is no number, for NaN, and for a number too large for a float: such a
+/// series is no bucket, and Prometheus passes over it likewise.
+pub fn parse_le(text: &str) -> Option<f64> {
+    let bound: f64 = text.parse().ok()?;
+    // An overflowing literal parses as infinite and must not pass for the +Inf bucket.
+    let overflowed = bound.is_infinite() && text.contains(|c: char| c.is_ascii_digit());
+    (!bound.is_nan() && !overflowed).then_some(bound)
+}
+
+/// The `q`-quantile (0 ≤ `q` ≤ 1) of a classic histogram, in the unit of the bucket bounds.
+///
+/// Buckets may come in any order, and buckets of several histograms may be mixed: counts with the
+/// same bound are added first. `buckets` is left sorted, merged and with counts that never fall.
+/// Within a bucket, observations are taken to lie evenly between its bounds, the first bucket
+/// starting at 0.
+///
+/// - NaN when `q` is NaN; there is no `+Inf` bucket; there are fewer than two distinct bounds;
+///   there are no observations; or `q` is 0 and the first bucket is empty with a positive bound.
+/// - `-Inf` when `q` < 0 and `+Inf` when `q` > 1.
+/// - The highest finite bound when the quantile lies above it, for no more is known (and, as in
+///   Prometheus, when the total count is NaN).
+/// - The first bound when the quantile lies in the first bucket and that bound is not positive.
+pub fn quantile(q: f64, buckets: &mut Vec<Bucket>) -> f64 {
+    if let Some(answer) = outside_unit_interval(q) {
+        return answer;
+    }
+    // The total order puts NaN bounds at the ends, where they cannot upset the sort.
+    buckets.sort_by(|a, b| a.upper.total_cmp(&b.upper));
+    merge_equal_bounds(buckets);
+    make_cumulative(buckets);
+    let [finite @ .., total] = buckets.as_slice() else {
+        return f64::NAN;
+    };
+    let Some(highest) = finite.last() else {
+        return f64::NAN;
+    };
+    if total.upper != f64::INFINITY || total.count == 0.0 {
+        return f64::NAN;
+    }
+    let rank = q * total.count;
+    let Some(index) = finite.iter().position(|bucket| bucket.count >= rank) else {
+        return highest.upper;
+    };
+    let bucket = finite[index];
+    let below = match index.checked_sub(1) {
+        Some(previous) => finite[previous],
+        None if bucket.upper <= 0.0 => return bucket.upper,
+        None => Bucket { upper: 0.0, count: 0.0 },
+    };
+    below.upper + (bucket.upper - below.upper) * ((rank - below.count) / (bucket.count - below.count))
+}
+
+/// The `q`-quantile (0 ≤ `q` ≤ 1) of plain values, in their unit, interpolated linearly between
+/// the two nearest ranks. Sorts `values`, NaN before everything else.
+///
+/// NaN when `values` is empty or `q` is NaN; `-Inf` when `q` < 0 and `+Inf` when `q` > 1. An
+/// infinite value makes NaN of a rank at or beside it: PromQL multiplies it by a weight of zero.
+pub fn quantile_of(values: &mut [f64], q: f64) -> f64 {
+    let Some(last) = values.len().checked_sub(1) else {
+        return f64::NAN;
+    };
+    if let Some(answer) = outside_unit_interval(q) {
+        return answer;
+    }
+    values.sort_unstable_by(|a, b| b.is_nan().cmp(&a.is_nan()).then_with(|| a.total_cmp(b)));
+    let rank = q * last as f64;
+    let lower = rank.floor();
+    let weight = rank - lower;
+    let index = lower as usize;
+    values[index] * (1.0 - weight) + values[last.min(index + 1)] * weight
+}
+
+/// PromQL's answer when `q` is not in [0, 1].
+fn outside_unit_interval(q: f64) -> Option<f64> {
+    if q.is_nan() {
+        Some(f64::NAN)
+    } else if q < 0.0 {
+        Some(f64::NEG_INFINITY)
+    } else if q > 1.0 {
+        Some(f64::INFINITY)
+    } else {
+        None
+    }
+}
+
+/// Adds up the counts of neighbours with the same bound.
+#[expect(
+    clippy::float_cmp,
+    reason = "bounds are labels: the same one is bit for bit the same, but for zero's sign"
+)]
+fn merge_equal_bounds(buckets: &mut Vec<Bucket>) {
+    buckets.dedup_by(|next, kept| {
+        let same = next.upper == kept.upper;
+        if same {
+            kept.count += next.count;
+        }
+        same
+    });
+}
+
+/// Lifts every count that is lower than one before it, and levels negligible rises.
+///
+/// Scrapes and rates of the buckets are not taken at one instant, so counts can fall where they
+/// should not. The comparison is with the last count left as it was, not with the neighbour:
+/// a slow drift of negligible steps still counts once it has become a real difference.
+fn make_cumulative(buckets: &mut [Bucket]) {
+    let Some((first, others)) = buckets.split_first_mut() else {
+        return;
+    };
+    let mut reached = first.count;
+    for bucket in others {
+        if bucket.count < reached || nearly_equal(bucket.count, reached) {
+            bucket.count = reached;
+        } else {
+            reached = bucket.count;
+        }
+    }
+}
+
+fn nearly_equal(a: f64, b: f64) -> bool {
+    let difference = (a - b).abs();
+    let size = a.abs() + b.abs();
+    // Beside zero a relative difference says nothing.
+    if a == 0.0 || b == 0.0 || size < f64::MIN_POSITIVE {
+        return difference < NEGLIGIBLE * f64::MIN_POSITIVE;
+    }
+    difference / size.min(f64::MAX) < NEGLIGIBLE
+}
+
+#[cfg(test)]
+mod tests;
