@@ -1,6 +1,10 @@
 //! Inferometer: the metrics API that lets plain HorizontalPodAutoscalers scale GPU inference.
+//!
+//! Read it in the order in which a request travels: [`server`] → [`api`] → [`engine`] → [`core`];
+//! and in which numbers do: [`source`] → [`engine`] → [`core`]. Names become metrics in [`catalog`].
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod catalog;
 pub mod core;
-pub mod server;
+pub mod source;

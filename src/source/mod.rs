@@ -1,0 +1,85 @@
+//! Sources: where numbers come from, one file each behind one interface.
+//!
+//! A source turns a signal into a series set for the whole cluster. It knows nothing of HPAs,
+//! selectors or Kubernetes' API shapes.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::core::freshness::Coverage;
+use crate::core::series::SeriesSet;
+use crate::core::signal::Signal;
+use crate::core::time::Timestamp;
+
+mod body;
+mod credentials;
+pub mod prometheus;
+
+/// What a source returns for one signal.
+#[derive(Debug)]
+pub struct Answer {
+    /// The numbers.
+    pub set: SeriesSet,
+    /// When the source process started, by our clock, if it tells.
+    pub started: Option<Timestamp>,
+    /// What the source remarked on its answer.
+    pub warnings: Vec<String>,
+}
+
+/// Why a source gave no answer, in words that reach the HPA's condition: never a credential, never
+/// a body.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// No connection, or it broke.
+    #[error("{0}")]
+    Unreachable(String),
+    /// No answer in time.
+    #[error("no answer within {0}")]
+    Timeout(String),
+    /// The source refused the query.
+    #[error("query refused: {0}")]
+    Refused(String),
+    /// A credential or certificate file cannot be used.
+    #[error("{0}")]
+    Credentials(String),
+    /// The answer is not what the protocol says.
+    #[error("unusable answer: {0}")]
+    Unusable(String),
+    /// The answer is larger than allowed.
+    #[error("answer too large: {0}")]
+    TooLarge(String),
+    /// The answer leaves something out.
+    #[error("partial answer: {0}")]
+    Partial(String),
+}
+
+impl SourceError {
+    /// A short word for our own metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Timeout(_) => "timeout",
+            Self::Refused(_) => "refused",
+            Self::Credentials(_) => "credentials",
+            Self::Unusable(_) => "unusable",
+            Self::TooLarge(_) => "too_large",
+            Self::Partial(_) => "partial",
+        }
+    }
+}
+
+/// A boxed future, so that sources of several kinds stand behind one interface.
+pub type Fetch<'a> = Pin<Box<dyn Future<Output = Result<Answer, SourceError>> + Send + 'a>>;
+
+/// Where numbers come from.
+pub trait Source: Send + Sync {
+    /// The name in the configuration.
+    fn name(&self) -> &str;
+
+    /// Reads `signal` for `coverage`. `now` is our clock at the time of asking.
+    fn fetch<'a>(&'a self, signal: &'a Signal, coverage: &'a Coverage, now: Timestamp) -> Fetch<'a>;
+
+    /// What will be asked, in the source's own language, for people.
+    fn describe(&self, signal: &Signal, coverage: &Coverage) -> Arc<str>;
+}

@@ -1,0 +1,205 @@
+//! Any server that speaks the Prometheus query API: Prometheus, Thanos, Mimir, Cortex,
+//! VictoriaMetrics.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use reqwest::{Client, Response, StatusCode, Url};
+
+use super::body::{read_limited, root_cause};
+use super::credentials::read;
+use super::{Answer, Fetch, Source, SourceError};
+use crate::catalog::promql;
+use crate::core::freshness::Coverage;
+use crate::core::signal::Signal;
+use crate::core::time::{Human, Timestamp};
+
+mod decode;
+
+pub use super::credentials::{Auth, Text};
+
+/// How often the server is asked when it started.
+const START_TIME_EVERY: Duration = Duration::from_secs(15);
+
+/// The address of a server and the bounds of what it may do to us.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The name in the configuration.
+    pub name: String,
+    /// The base URL, without `/api/v1`.
+    pub url: Url,
+    /// How requests are authenticated.
+    pub auth: Auth,
+    /// How long one query may take, connecting included.
+    pub timeout: Duration,
+    /// The largest answer in bytes, after decompression.
+    pub max_body: usize,
+    /// The largest number of series in one signal.
+    pub max_series: usize,
+    /// Whether answers that a server calls partial are used.
+    pub accept_partial: bool,
+}
+
+impl Settings {
+    /// The defaults for a server at `url`.
+    pub fn new(name: impl Into<String>, url: Url) -> Self {
+        Self {
+            name: name.into(),
+            url,
+            auth: Auth::default(),
+            timeout: Duration::from_secs(10),
+            max_body: 32 << 20,
+            max_series: 100_000,
+            accept_partial: false,
+        }
+    }
+}
+
+/// A client of one server.
+pub struct Prometheus {
+    settings: Settings,
+    query_url: Url,
+    runtime_url: Url,
+    client: ArcSwapOption<(Vec<u8>, Client)>,
+    started: AtomicI64,
+    started_asked: AtomicI64,
+}
+
+impl Prometheus {
+    /// A client; nothing is connected yet.
+    pub fn new(settings: Settings) -> Self {
+        let under = |path: &str| {
+            let mut url = settings.url.clone();
+            url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
+            url
+        };
+        Self {
+            query_url: under("/api/v1/query"),
+            runtime_url: under("/api/v1/status/runtimeinfo"),
+            settings,
+            client: ArcSwapOption::empty(),
+            started: AtomicI64::new(0),
+            started_asked: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    async fn query(&self, signal: &Signal, coverage: &Coverage, now: Timestamp) -> Result<Answer, SourceError> {
+        let client = self.client()?;
+        let query = promql::compile(signal, coverage);
+        let timeout = format!("{}ms", self.settings.timeout.as_millis());
+        let form = [("query", query.as_str()), ("timeout", timeout.as_str())];
+        let response = self.send(client.post(self.query_url.clone()).form(&form)).await?;
+        let status = response.status();
+        let body = read_limited(response, self.settings.max_body).await?;
+        let decoded = decode::decode(&body, status, signal, now, self.settings.max_series)?;
+        if !self.settings.accept_partial
+            && let Some(warning) = decoded.warnings.iter().find(|warning| !decode::is_annotation(warning))
+        {
+            return Err(SourceError::Partial(warning.clone()));
+        }
+        let started = if signal.window().is_some() { self.started(&client, now).await } else { None };
+        Ok(Answer { set: decoded.set, started, warnings: decoded.warnings })
+    }
+
+    /// When the server process started, asked for now and then. Servers that do not tell (the
+    /// endpoint is Prometheus's own) leave outages to be noticed by their silence alone.
+    async fn started(&self, client: &Client, now: Timestamp) -> Option<Timestamp> {
+        let asked = self.started_asked.load(Ordering::Relaxed);
+        let known = || {
+            let started = self.started.load(Ordering::Relaxed);
+            (started != 0).then(|| Timestamp::from_millis(started))
+        };
+        if asked != i64::MIN && now.since(Timestamp::from_millis(asked)) < START_TIME_EVERY {
+            return known();
+        }
+        self.started_asked.store(now.as_millis(), Ordering::Relaxed);
+        let response = self.send(client.get(self.runtime_url.clone())).await.ok()?;
+        // The server's clock may be off: what counts is how long ago it started by its own.
+        let server_now = decode::http_date(response.headers().get(reqwest::header::DATE));
+        let body = read_limited(response, 1 << 20).await.ok()?;
+        let started = decode::start_time(&body)?;
+        let offset = server_now.map_or(0, |server| now.as_millis() - server.as_millis());
+        // The date has whole seconds only; a difference below that is not a difference of clocks.
+        let offset = if offset.abs() < 2_000 { 0 } else { offset };
+        self.started.store(started.shifted(offset).as_millis(), Ordering::Relaxed);
+        known()
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, SourceError> {
+        let headers = self.settings.auth.headers()?;
+        let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+        let response = request.send().await.map_err(|error| self.transport_error(&error))?;
+        let status = response.status();
+        if status.is_redirection() {
+            return Err(SourceError::Refused(format!("HTTP {status}: redirects are not followed; configure the final URL")));
+        }
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Err(SourceError::Refused(format!("HTTP {status}: check the credentials of this source")));
+        }
+        Ok(response)
+    }
+
+    fn transport_error(&self, error: &reqwest::Error) -> SourceError {
+        if error.is_timeout() {
+            return SourceError::Timeout(Human(self.settings.timeout).to_string());
+        }
+        let host = self.settings.url.host_str().unwrap_or_default();
+        let port = self.settings.url.port_or_known_default().unwrap_or_default();
+        SourceError::Unreachable(format!("{host}:{port}: {}", root_cause(error)))
+    }
+
+    /// The HTTP client, rebuilt when a certificate file has changed.
+    fn client(&self) -> Result<Client, SourceError> {
+        let fingerprint = self.settings.auth.tls_fingerprint()?;
+        if let Some(known) = self.client.load().as_ref().filter(|known| known.0 == fingerprint) {
+            return Ok(known.1.clone());
+        }
+        let client = build_client(&self.settings)?;
+        self.client.store(Some(Arc::new((fingerprint, client.clone()))));
+        Ok(client)
+    }
+}
+
+fn build_client(settings: &Settings) -> Result<Client, SourceError> {
+    let unusable = |what: &str, error: &dyn std::error::Error| {
+        SourceError::Credentials(format!("{what} cannot be used: {}", root_cause(error)))
+    };
+    let mut builder = Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(settings.timeout)
+        .connect_timeout(settings.timeout.min(Duration::from_secs(5)))
+        // A pooled connection to an address that has moved would outlive the move.
+        .pool_idle_timeout(Duration::from_secs(30))
+        .user_agent(concat!("inferometer/", env!("CARGO_PKG_VERSION")));
+    if let Some(path) = &settings.auth.ca {
+        let certificates = reqwest::Certificate::from_pem_bundle(&read(path)?)
+            .map_err(|error| unusable(&path.display().to_string(), &error))?;
+        if certificates.is_empty() {
+            return Err(SourceError::Credentials(format!("{} holds no certificate", path.display())));
+        }
+        builder = builder.tls_certs_only(certificates);
+    }
+    if let Some((certificate, key)) = &settings.auth.client_certificate {
+        let pem = [read(certificate)?, b"\n".to_vec(), read(key)?].concat();
+        let identity = reqwest::Identity::from_pem(&pem)
+            .map_err(|error| unusable(&format!("{} with {}", certificate.display(), key.display()), &error))?;
+        builder = builder.identity(identity);
+    }
+    builder.build().map_err(|error| unusable("the client's TLS settings", &error))
+}
+
+impl Source for Prometheus {
+    fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    fn fetch<'a>(&'a self, signal: &'a Signal, coverage: &'a Coverage, now: Timestamp) -> Fetch<'a> {
+        Box::pin(self.query(signal, coverage, now))
+    }
+
+    fn describe(&self, signal: &Signal, coverage: &Coverage) -> Arc<str> {
+        promql::compile(signal, coverage).into()
+    }
+}

@@ -1,0 +1,210 @@
+//! Decodes answers of the query API into series sets.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use reqwest::StatusCode;
+use reqwest::header::HeaderValue;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use super::SourceError;
+use crate::catalog::promql::{BUCKET, COUNT, PART, SUM, TIME};
+use crate::core::histogram::parse_le;
+use crate::core::series::{Builder, Column, Label, Labels, SeriesSet};
+use crate::core::signal::Signal;
+use crate::core::time::Timestamp;
+
+/// A decoded answer.
+pub(super) struct Decoded {
+    pub(super) set: SeriesSet,
+    pub(super) warnings: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    status: Cow<'a, str>,
+    #[serde(borrow)]
+    data: Option<Data<'a>>,
+    #[serde(rename = "errorType")]
+    error_type: Option<String>,
+    error: Option<String>,
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Data<'a> {
+    #[serde(rename = "resultType")]
+    result_type: Cow<'a, str>,
+    #[serde(borrow)]
+    result: Vec<Sample<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Sample<'a> {
+    #[serde(borrow)]
+    metric: Pairs<'a>,
+    value: Option<(f64, Cow<'a, str>)>,
+}
+
+/// Label pairs as they come, without a map in between.
+struct Pairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+/// Borrows where it can; plain `Cow` would always copy.
+#[derive(Deserialize)]
+struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Labels;
+        impl<'de> Visitor<'de> for Labels {
+            type Value = Pairs<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of labels")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(12));
+                while let Some((name, value)) = map.next_entry::<Borrowed<'de>, Borrowed<'de>>()? {
+                    pairs.push((name.0, value.0));
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(Labels)
+    }
+}
+
+/// Remarks on the query itself, as Prometheus words them, rather than on what is missing.
+pub(super) fn is_annotation(warning: &str) -> bool {
+    warning.starts_with("PromQL warning:") || warning.starts_with("PromQL info:")
+}
+
+/// Decodes the answer to the compiled query of `signal`, asked for at `now` by our clock.
+pub(super) fn decode(
+    body: &[u8],
+    status: StatusCode,
+    signal: &Signal,
+    now: Timestamp,
+    max_series: usize,
+) -> Result<Decoded, SourceError> {
+    let body: Body<'_> = serde_json::from_slice(body).map_err(|error| {
+        if status.is_success() {
+            SourceError::Unusable(format!("not the query API's JSON: {error}"))
+        } else {
+            SourceError::Refused(format!("HTTP {status}"))
+        }
+    })?;
+    if body.status != "success" {
+        let kind = body.error_type.unwrap_or_else(|| format!("HTTP {status}"));
+        let error = body.error.unwrap_or_default();
+        return Err(SourceError::Refused(format!("{kind}: {}", shortened(&error))));
+    }
+    let data = body.data.ok_or_else(|| SourceError::Unusable("no data".to_owned()))?;
+    if data.result_type != "vector" {
+        return Err(SourceError::Unusable(format!("a {} where a vector was expected", data.result_type)));
+    }
+    let mut intern = Interner::default();
+    let mut builder = Builder::default();
+    let mut times: HashMap<Option<Arc<str>>, Timestamp> = HashMap::new();
+    let mut evaluated = None;
+    for Sample { metric, value } in data.result {
+        let Some((at, value)) = value else {
+            return Err(SourceError::Unusable("a native histogram where a number was expected".to_owned()));
+        };
+        let value: f64 =
+            value.parse().map_err(|_| SourceError::Unusable(format!("value {:?}", shortened(&value))))?;
+        evaluated = Some(Timestamp::from_seconds(at));
+        let mut part = None;
+        let mut le = None;
+        let mut pairs: Vec<Label> = Vec::with_capacity(metric.0.len());
+        for (name, value) in metric.0 {
+            match name.as_ref() {
+                "__name__" => {}
+                PART => part = Some(value),
+                "le" => le = parse_le(&value),
+                _ => pairs.push((intern.get(&name), intern.get(&value))),
+            }
+        }
+        let labels = Labels::new(pairs);
+        let part = part.ok_or_else(|| SourceError::Unusable("a series without its part".to_owned()))?;
+        match (part.as_ref(), signal) {
+            (TIME, Signal::Series(_)) => builder.time(labels, Timestamp::from_seconds(value)),
+            (TIME, Signal::Query(_)) => {
+                times.insert(labels.get("namespace").map(Arc::from), Timestamp::from_seconds(value));
+            }
+            (BUCKET, _) => {
+                if let Some(upper) = le {
+                    builder.number(labels, Column::Bucket(upper), value);
+                }
+            }
+            (SUM, _) => builder.number(labels, Column::Sum, value),
+            (COUNT, _) => builder.number(labels, Column::Count, value),
+            (index, _) => {
+                let index = index.parse().map_err(|_| SourceError::Unusable("an unknown part".to_owned()))?;
+                builder.number(labels, Column::Term(index), value);
+            }
+        }
+        if builder.len() > max_series {
+            return Err(SourceError::TooLarge(format!("more than {max_series} series of {signal}")));
+        }
+    }
+    if let (Signal::Query(_), Some(evaluated)) = (signal, evaluated) {
+        let newest = times.values().max().copied();
+        builder.times_by(|labels| {
+            let own = times.get(&labels.get("namespace").map(Arc::from)).copied();
+            own.or_else(|| newest.filter(|_| times.len() == 1)).unwrap_or(evaluated).min(evaluated)
+        });
+    }
+    let offset = evaluated.map_or(0, |evaluated| now.as_millis() - evaluated.as_millis());
+    Ok(Decoded { set: builder.finish(signal.element(), &signal.labels(), offset), warnings: body.warnings })
+}
+
+/// The start time in an answer of the runtime information endpoint.
+pub(super) fn start_time(body: &[u8]) -> Option<Timestamp> {
+    #[derive(Deserialize)]
+    struct Info {
+        data: Runtime,
+    }
+    #[derive(Deserialize)]
+    struct Runtime {
+        #[serde(rename = "startTime")]
+        start_time: jiff::Timestamp,
+    }
+    let info: Info = serde_json::from_slice(body).ok()?;
+    Some(Timestamp::from_millis(info.data.start_time.as_millisecond()))
+}
+
+/// The server's own clock, as its answer's `Date` tells it.
+pub(super) fn http_date(value: Option<&HeaderValue>) -> Option<Timestamp> {
+    let text = value?.to_str().ok()?;
+    let date = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(Timestamp::from_millis(date.timestamp().as_millisecond()))
+}
+
+/// A server's words, short enough for a condition.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let mut text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().count() > LONGEST {
+        text = text.chars().take(LONGEST).collect::<String>() + "…";
+    }
+    text
+}
+
+/// Shares equal strings: a fleet repeats its label names and most values thousands of times.
+#[derive(Default)]
+struct Interner(HashMap<Box<str>, Arc<str>>);
+
+impl Interner {
+    fn get(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return Arc::clone(known);
+        }
+        let shared: Arc<str> = Arc::from(text);
+        self.0.insert(text.into(), Arc::clone(&shared));
+        shared
+    }
+}
