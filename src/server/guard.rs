@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, UPGRADE};
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode, Version};
 use tokio::time::{Sleep, sleep};
 use tower::Service;
 
@@ -24,8 +24,11 @@ pub const DEADLINE: Duration = Duration::from_millis(950);
 /// The longest URI answered, in bytes (path and query). A selector of 64 requirements fits.
 pub const URI_LIMIT: usize = 16 * 1024;
 
+/// The headers accepted, in bytes as HTTP/2 counts them: name and value, and 32 for each header.
+pub const HEADER_LIMIT: usize = 128 * 1024;
+
 /// Answers for its inner service when that one panics, hangs, or must not be asked at all: a URI too
-/// long, an upgrade (CVE-2018-1002105), a tunnel.
+/// long, an upgrade (CVE-2018-1002105), a tunnel, or more headers on HTTP/1 than HTTP/2 would take.
 ///
 /// The request's body is dropped unread: this API has no use for one.
 #[derive(Clone, Debug)]
@@ -124,6 +127,16 @@ fn refuse<B>(request: &Request<B>) -> Option<Response> {
     if length > URI_LIMIT {
         let message = format!("the URI has {length} bytes, more than the {URI_LIMIT} allowed");
         return Some(status(StatusCode::URI_TOO_LONG, "RequestURITooLong", &message));
+    }
+    // HTTP/2 enforces its limit itself. hyper's for HTTP/1 is the size of a read buffer, which may be
+    // overrun by as much again when the bytes arrive fast.
+    if request.version() < Version::HTTP_2 {
+        let length: usize = request.headers().iter().map(|(k, v)| k.as_str().len() + v.len() + 32).sum();
+        if length > HEADER_LIMIT {
+            let message = format!("the headers have {length} bytes, more than the {HEADER_LIMIT} allowed");
+            let code = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            return Some(status(code, "RequestHeaderFieldsTooLarge", &message));
+        }
     }
     None
 }

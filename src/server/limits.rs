@@ -1,6 +1,8 @@
 //! What one listener grants to its peers.
 use std::time::Duration;
 
+use super::guard::HEADER_LIMIT;
+
 /// The bounds of one listener. The defaults suit a port that kube-apiserver talks to: one long-lived
 /// HTTP/2 connection per kube-apiserver, requests without bodies, a few kilobytes per answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +21,9 @@ pub struct Limits {
     pub idle: Duration,
     /// How long requests in flight may take once the listener shuts down (10 s).
     pub drain: Duration,
-    /// Bytes of one request's headers (128 KiB): a user's groups travel in them, one header each. On
-    /// HTTP/2 each header counts 32 bytes more than it has, as the protocol defines.
+    /// Bytes of one request's headers (128 KiB): a user's groups travel in them, one header each, and each
+    /// counts 32 bytes more than it has, as HTTP/2 defines. On HTTP/1 it sizes the read buffer only, and
+    /// the guard enforces `HEADER_LIMIT`.
     pub header_bytes: u32,
     /// Headers of one request on HTTP/1 (2048). HTTP/2 has only the limit in bytes.
     pub header_count: usize,
@@ -40,7 +43,7 @@ impl Default for Limits {
             header: Duration::from_secs(10),
             idle: Duration::from_secs(90),
             drain: Duration::from_secs(10),
-            header_bytes: 128 * 1024,
+            header_bytes: HEADER_LIMIT as u32,
             header_count: 2048,
             streams: 100,
             ping_interval: Duration::from_secs(30),
