@@ -1,0 +1,198 @@
+//! One connection: handshake, HTTP, and the three ways it ends (the peer, idleness, shutdown).
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::response::Response;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tower::{Service, ServiceExt as _};
+
+use super::limits::Limits;
+use super::tls::Tls;
+
+/// Bytes of answer that one HTTP/2 stream may buffer before its body is no longer polled. With 100
+/// streams on each of 1024 connections hyper's 400 KiB would be 40 GiB; our answers are a few KiB.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// HTTP/2 receive window in bytes, per stream and per connection: the protocol's own default. Request
+/// bodies are dropped unread, so hyper's 1 MiB would only let a peer park more data here.
+const RECEIVE_WINDOW: u32 = 65_535;
+
+/// Bytes of an HTTP/1 request head beyond its headers: the request line, which may hold the longest URI.
+const REQUEST_LINE: usize = 16 * 1024;
+
+/// The fraction of the idle time after which a connection's activity is looked at.
+const IDLE_CHECKS: u32 = 4;
+
+/// What is known of a request's connection. Every request carries it as an extension.
+#[derive(Clone, Debug)]
+pub struct ConnectionInfo {
+    /// The address the TCP connection came from. In a cluster this may be a node's or a proxy's.
+    pub peer: SocketAddr,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+}
+
+/// HTTP as this listener speaks it, built once and lent to every connection.
+pub(super) struct Http {
+    either: auto::Builder<TokioExecutor>,
+    h1: auto::Builder<TokioExecutor>,
+    h2: auto::Builder<TokioExecutor>,
+    limits: Limits,
+}
+
+impl Http {
+    /// Prepares HTTP/1 and HTTP/2 with these limits.
+    pub(super) fn new(limits: Limits) -> Self {
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header)
+            .max_headers(limits.header_count)
+            .max_buf_size(limits.header_bytes as usize + REQUEST_LINE);
+        // The limits on reset streams stay at h2's defaults (20 pending, 1024 local), its answer to the
+        // rapid-reset attacks.
+        http.http2()
+            .timer(TokioTimer::new())
+            .max_header_list_size(limits.header_bytes)
+            .max_concurrent_streams(limits.streams)
+            .keep_alive_interval(limits.ping_interval)
+            .keep_alive_timeout(limits.ping_timeout)
+            .initial_stream_window_size(RECEIVE_WINDOW)
+            .initial_connection_window_size(RECEIVE_WINDOW)
+            .max_send_buf_size(SEND_BUFFER);
+        Self { h1: http.clone().http1_only(), h2: http.clone().http2_only(), either: http, limits }
+    }
+
+    /// Serves one connection to its end. `drain` changes once, when the listener shuts down.
+    pub(super) async fn serve<S>(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        tls: Option<&Tls>,
+        service: S,
+        drain: watch::Receiver<()>,
+    ) where
+        S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send,
+    {
+        // Answers are small and written whole: waiting to fill a packet would only add delay.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%peer, %error, "failed to set TCP_NODELAY");
+        }
+        let info = ConnectionInfo { peer, tls: tls.is_some() };
+        let Some(tls) = tls else {
+            return self.drive(&self.either, stream, info, service, drain).await;
+        };
+        // Not cut short by a shutdown: a peer in its handshake has a request to send, and gets its answer.
+        match timeout(self.limits.handshake, TlsAcceptor::from(tls.config()).accept(stream)).await {
+            Ok(Ok(stream)) => {
+                // The protocol is agreed on: no need to guess it from the first bytes.
+                let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                let http = if h2 { &self.h2 } else { &self.h1 };
+                self.drive(http, stream, info, service, drain).await;
+            }
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake failed"),
+            Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
+        }
+    }
+
+    async fn drive<I, S>(
+        &self,
+        http: &auto::Builder<TokioExecutor>,
+        stream: I,
+        info: ConnectionInfo,
+        service: S,
+        mut drain: watch::Receiver<()>,
+    ) where
+        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send,
+    {
+        let peer = info.peer;
+        let requests = Arc::new(Requests::default());
+        let counted = requests.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let in_flight = counted.begin();
+            request.extensions_mut().insert(info.clone());
+            let answer = service.clone().oneshot(request);
+            async move {
+                let answer = answer.await;
+                drop(in_flight);
+                answer
+            }
+        });
+        let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+        let end = tokio::select! {
+            biased;
+            end = connection.as_mut() => Ok(end),
+            // An error means that the listener is gone, which is a shutdown too.
+            _ = drain.changed() => Err("shutdown"),
+            () = requests.idle(&self.limits) => Err("idle"),
+        };
+        let end = match end {
+            Ok(end) => end,
+            Err(reason) => {
+                tracing::debug!(%peer, reason, "closing the connection");
+                connection.as_mut().graceful_shutdown();
+                // Bounded, because a peer may never answer the PING that precedes the last GOAWAY.
+                timeout(self.limits.drain, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = end {
+            tracing::debug!(%peer, %error, "the connection failed");
+        }
+    }
+}
+
+/// Counts the requests of one connection, without reading a clock for any of them.
+#[derive(Debug, Default)]
+struct Requests {
+    begun: AtomicU64,
+}
+
+impl Requests {
+    /// Counts a request as begun, and as in flight for as long as the result lives. The references
+    /// themselves are the count: a second counter would cost each request two more atomic operations.
+    fn begin(self: &Arc<Self>) -> Arc<Self> {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.clone()
+    }
+
+    /// True while any request is in flight. Two references live as long as the connection: its task's
+    /// and its service's.
+    fn in_flight(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) > 2
+    }
+
+    /// Returns when the connection has no further right to be open: without a first request after
+    /// `limits.header` (hyper times HTTP/1 heads only, neither the HTTP/2 preface nor the bytes that tell
+    /// the two apart), or without any for `limits.idle`.
+    async fn idle(self: &Arc<Self>, limits: &Limits) {
+        sleep(limits.header).await;
+        let mut seen = self.begun.load(Ordering::Relaxed);
+        if seen == 0 {
+            return;
+        }
+        let mut quiet = 0;
+        while quiet < IDLE_CHECKS {
+            sleep(limits.idle / IDLE_CHECKS).await;
+            let begun = self.begun.load(Ordering::Relaxed);
+            quiet = if begun == seen && !self.in_flight() { quiet + 1 } else { 0 };
+            seen = begun;
+        }
+    }
+}

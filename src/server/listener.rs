@@ -1,0 +1,112 @@
+//! The accept loop: a capped number of connections, and a shutdown that lets requests finish.
+//!
+//! `axum::serve` has no handshake, header or idle limits and does not hand out the TLS connection, and
+//! later the client's certificate is needed: hence a loop of our own.
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::Response;
+use http::Request;
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{sleep, timeout};
+use tower::Service;
+
+use super::connection::Http;
+use super::limits::Limits;
+use super::tls::Tls;
+
+/// Pause after a failed accept. Without it a process out of file descriptors would spin: the connection
+/// that cannot be accepted stays ready.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How the connections of a listener ended after its shutdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were open when the shutdown began.
+    pub open: usize,
+    /// Those of them that had not finished within `Limits::drain` and were cut.
+    pub cut: usize,
+}
+
+/// Serves connections until `shutdown` resolves; then stops accepting, tells every connection to close
+/// (GOAWAY, or `connection: close`), waits up to `limits.drain` for the requests in flight and cuts what
+/// is left.
+///
+/// Speaks TLS if `tls` is given, with HTTP/2 or HTTP/1.1 as the peer prefers, and plain HTTP otherwise.
+/// Each request is answered by a clone of `service`, which finds a [`ConnectionInfo`] in the extensions.
+/// A `Router` will do; wrap it in a [`Guard`] so that nothing it does leaves a request unanswered.
+///
+/// [`ConnectionInfo`]: super::ConnectionInfo
+/// [`Guard`]: super::guard::Guard
+pub async fn serve<S>(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    service: S,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) -> Drained
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    let http = Arc::new(Http::new(limits));
+    let (drain, draining) = watch::channel(());
+    let mut connections = JoinSet::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    // Failures come in streaks: the first one is logged, the rest of the streak is not.
+    let mut failing = false;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(ended) = connections.join_next() => {
+                report(ended);
+                continue;
+            }
+            accepted = listener.accept(), if connections.len() < limits.connections => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                failing = false;
+                let (http, tls, service, draining) =
+                    (http.clone(), tls.clone(), service.clone(), draining.clone());
+                connections.spawn(async move {
+                    http.serve(stream, peer, tls.as_deref(), service, draining).await;
+                });
+            }
+            Err(error) => {
+                if !failing {
+                    tracing::warn!(%error, "failed to accept a connection");
+                }
+                failing = true;
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    // Closed first: from here on new connections are refused and go to another replica.
+    drop(listener);
+    let open = connections.len();
+    // Fails only if no connection is left to hear it.
+    let _ = drain.send(());
+    let finished = async {
+        while let Some(ended) = connections.join_next().await {
+            report(ended);
+        }
+    };
+    let _ = timeout(limits.drain, finished).await;
+    let cut = connections.len();
+    connections.shutdown().await;
+    Drained { open, cut }
+}
+
+/// Logs a connection task that panicked: a fault of this program, since handlers are guarded.
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a connection ended by a panic");
+    }
+}
