@@ -1,0 +1,5 @@
+mod decode;
+mod diagnostic;
+mod locate;
+mod parse;
+mod scalar;
