@@ -6,5 +6,7 @@
 
 pub mod api;
 pub mod catalog;
+pub mod config;
 pub mod core;
+pub mod server;
 pub mod source;
