@@ -167,6 +167,9 @@ impl fmt::Display for Signal {
                             f.write_str(" or ")?;
                         }
                         f.write_str(&series.name)?;
+                        if term.kind == Kind::Mean {
+                            f.write_str("{_sum,_count}")?;
+                        }
                     }
                 }
                 Ok(())
