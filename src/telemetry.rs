@@ -167,7 +167,7 @@ impl Collector for RequestPath {
             MetricType::Histogram,
         )?;
         let counts: Vec<u64> = telemetry.latency.iter().map(load).collect();
-        let bounds = LATENCIES.iter().copied().chain([f64::MAX]);
+        let bounds = LATENCIES.iter().copied().chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
         latency.encode_histogram::<prometheus_client::encoding::NoLabelSet>(
             load(&telemetry.latency_micros) as f64 / 1e6,
