@@ -1,0 +1,11 @@
+//! Black-box tests: the built binary, beside the real programs that it talks to.
+//!
+//! Tests whose names contain `prometheus` start a real Prometheus. Nothing is skipped: where a program
+//! is missing, its tests fail and say what to install.
+
+mod devices;
+mod load;
+mod outage;
+mod support;
+mod timestamps;
+mod values;
