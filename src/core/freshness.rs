@@ -16,9 +16,6 @@ const ASSUMED_CADENCE: Duration = Duration::from_secs(60);
 /// lookback.
 const SLOWEST_CADENCE: Duration = Duration::from_secs(300);
 
-/// The share of a window that must hold samples before its rate is believed.
-const COVERAGE: f64 = 0.8;
-
 /// Which namespaces a set was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Coverage {
@@ -118,7 +115,8 @@ impl Snapshot {
         // A restart is believed to have emptied the windows: what was scraped in the meantime is lost.
         let restarted =
             new.source_started.filter(|started| window.is_some_and(|window| new.at.since(*started) < window));
-        let covered = |since: Timestamp| window.map(|window| since.plus(window.mul_f64(COVERAGE)));
+        // The whole window: over a part of it, PromQL's rate is too low by about the rest.
+        let covered = |since: Timestamp| window.map(|window| since.plus(window));
         let usable_from = [self.usable_from, was_out.and_then(covered), restarted.and_then(covered)]
             .into_iter()
             .flatten()
