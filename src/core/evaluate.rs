@@ -138,7 +138,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         // A query that hangs has not failed yet.
-        let silence = snapshot.refreshed_at.map(|at| self.now.since(at)).filter(|it| *it > 2 * snapshot.interval);
+        let silence = snapshot.refreshed_at.map(|at| self.now.since(at)).filter(|it| *it > snapshot.interval * 3 / 2);
         Err(Refusal::Stale {
             metric: self.metric.name.to_string(),
             signal: signal.to_string(),

@@ -16,6 +16,10 @@ const ASSUMED_CADENCE: Duration = Duration::from_secs(60);
 /// lookback.
 const SLOWEST_CADENCE: Duration = Duration::from_secs(300);
 
+/// How long after its start a source may take to look for its targets: Prometheus does so every five
+/// seconds.
+const FIRST_SCRAPE: Duration = Duration::from_secs(5);
+
 /// Which namespaces a set was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Coverage {
@@ -113,8 +117,7 @@ impl Snapshot {
             .is_some_and(|last| new.at.since(last) > outage_bound + self.interval)
             .then_some(new.at);
         // A restart is believed to have emptied the windows: what was scraped in the meantime is lost.
-        let restarted =
-            new.source_started.filter(|started| window.is_some_and(|window| new.at.since(*started) < window));
+        let restarted = new.source_started.map(|started| started.plus(FIRST_SCRAPE));
         // The whole window: over a part of it, PromQL's rate is too low by about the rest.
         let covered = |since: Timestamp| window.map(|window| since.plus(window));
         let usable_from = [self.usable_from, was_out.and_then(covered), restarted.and_then(covered)]
