@@ -10,8 +10,9 @@ use crate::support::{Client, Exposition, Prometheus, Server, seconds, until};
 
 const NAMESPACES: usize = 1_000;
 const PODS: usize = 4;
-const METRICS: [&str; 3] =
-    ["inference_requests_waiting", "inference_requests_in_system", "inference_kv_cache_utilization"];
+const METRICS: [&str; 3] = ["waiting", "in_system", "cache"];
+/// Fixed, so that the size of the page does not make the pace.
+const REFRESH: u64 = 2;
 const PERIOD: Duration = Duration::from_secs(8);
 
 /// Waiting, running and cache use of a pod; no two namespaces alike.
@@ -78,7 +79,20 @@ async fn prometheus_load_does_not_grow() {
     pages.set("/fleet", page());
     let target = pages.target("fleet", "/fleet", &[]).honoring_labels().every(3);
     let prometheus = Prometheus::start(&[target]).await;
-    let server = Server::of(prometheus.url()).await;
+    let server = Server::configured(&format!(
+        "apiVersion: inferometer.dev/v1alpha1
+kind: Configuration
+sources:
+- name: main
+  prometheus: {{ url: \"{}\" }}
+metrics:
+- {{ name: waiting, preset: inference_requests_waiting, refresh: {REFRESH}s }}
+- {{ name: in_system, preset: inference_requests_in_system, refresh: {REFRESH}s }}
+- {{ name: cache, preset: inference_kv_cache_utilization, refresh: {REFRESH}s }}
+",
+        prometheus.url()
+    ))
+    .await;
 
     for metric in METRICS {
         // An unoptimized build may need more than a request's patience for 16,000 series.
@@ -89,16 +103,16 @@ async fn prometheus_load_does_not_grow() {
     took.sort_unstable();
     let (typical, slowest) = (took[took.len() / 2], took[took.len() - 1]);
     println!("{} answers, typically in {typical:?}, slowest {slowest:?}", took.len());
-    assert!(typical < Duration::from_millis(10), "{typical:?}");
+    // Eight at a time, unoptimized, on a machine that does other things as well.
+    assert!(typical < Duration::from_millis(100), "{typical:?}");
 
     let by_one = queries(&prometheus, &server.client, 17..18).await;
     let by_all = queries(&prometheus, &server.client, 0..NAMESPACES).await;
     // One refresh of each signal may fall on either side of a period's end.
     let signals = METRICS.len() as f64;
     assert!((by_one - by_all).abs() <= signals, "{by_one} queries for one namespace, {by_all} for all");
-    // At most one query every two seconds for a signal.
-    let most = signals * (PERIOD.as_secs_f64() / 2.0 + 2.0);
-    assert!(by_all <= most, "{by_all} queries in {PERIOD:?}");
+    let most = signals * (PERIOD.as_secs() / REFRESH + 1) as f64;
+    assert!(by_all > 0.0 && by_all <= most, "{by_all} queries in {PERIOD:?}");
 
     // Nobody else's series come with a selector or a name that is not there.
     for (namespace, selector) in [("ns-1000", ""), ("ns-17", "pod=vllm-4"), ("ns", "")] {

@@ -8,4 +8,5 @@ mod load;
 mod outage;
 mod support;
 mod timestamps;
+mod upstream;
 mod values;

@@ -21,9 +21,9 @@ sources:
 - name: main
   prometheus: {{ url: \"{url}\" }}
 metrics:
-- {{ name: {WAITING}, preset: inference_requests_waiting, hold: 3s }}
-- {{ name: {RATE}, preset: inference_requests_per_second, window: 10s, hold: 2s }}
-- {{ name: {STEADY}, preset: inference_requests_per_second, window: 11s, hold: 60s }}
+- {{ name: {WAITING}, preset: inference_requests_waiting, refresh: 1s, hold: 3s }}
+- {{ name: {RATE}, preset: inference_requests_per_second, window: 4s, refresh: 1s, hold: 2s }}
+- {{ name: {STEADY}, preset: inference_requests_per_second, window: 5s, refresh: 1s, hold: 60s }}
 "
     )
 }
@@ -148,7 +148,7 @@ async fn prometheus_killed() {
     println!("the gauge recovered {:?} after the restart began", restarted.elapsed());
     let (_, refusals) = until_covered(&server, RATE, seconds(25)).await;
     assert!(refusals > 0, "the empty window was never refused");
-    assert!(restarted.elapsed() > seconds(10), "a window of 10 s was believed after {:?}", restarted.elapsed());
+    assert!(restarted.elapsed() > seconds(8), "a window of 4 s was believed after {:?}", restarted.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,7 +177,7 @@ async fn prometheus_restarted_at_once() {
     })
     .await;
     until_covered(&server, STEADY, seconds(20)).await;
-    assert!(restarted.elapsed() > seconds(11), "a window of 11 s was believed after {:?}", restarted.elapsed());
+    assert!(restarted.elapsed() > seconds(8), "a window of 5 s was believed after {:?}", restarted.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,7 +199,7 @@ async fn prometheus_black_holed() {
     assert_eq!(cold.code, 503, "{cold}");
 
     // A slow source is not a silent one: its numbers are served, as old as they are.
-    proxy.set(Mode::Delay(Duration::from_secs(1)));
+    proxy.set(Mode::Delay(Duration::from_millis(300)));
     let slow = until("the gauge recovers", seconds(17), async || server.client.value("ai", WAITING, "").await).await;
     assert_eq!(slow.number, 7.0);
     proxy.set(Mode::Pass);
