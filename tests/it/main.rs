@@ -3,7 +3,9 @@
 //! Tests whose names contain `prometheus` start a real Prometheus. Nothing is skipped: where a program
 //! is missing, its tests fail and say what to install.
 
+mod contract;
 mod devices;
+mod discovery;
 mod load;
 mod outage;
 mod support;
