@@ -8,6 +8,8 @@ mod devices;
 mod discovery;
 mod load;
 mod outage;
+mod quantiles;
+mod reload;
 mod support;
 mod timestamps;
 mod upstream;

@@ -67,10 +67,20 @@ impl Client {
         Self::build(base, reqwest::Client::builder().pool_max_idle_per_host(0).http1_only())
     }
 
+    /// Believes in this certificate and no other.
+    pub(crate) fn trusting(base: String, pem: &str) -> Self {
+        let certificate = reqwest::Certificate::from_pem(pem.as_bytes()).expect("a certificate");
+        let builder = reqwest::Client::builder().pool_max_idle_per_host(0).tls_certs_only([certificate]);
+        Self::with(base, builder)
+    }
+
     fn build(base: String, builder: reqwest::ClientBuilder) -> Self {
+        Self::with(base, builder.tls_danger_accept_invalid_certs(true))
+    }
+
+    fn with(base: String, builder: reqwest::ClientBuilder) -> Self {
         inferometer::server::tls::install_crypto_provider();
         let http = builder
-            .tls_danger_accept_invalid_certs(true)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .timeout(Duration::from_secs(20))

@@ -76,8 +76,16 @@ impl Prometheus {
     }
 
     async fn try_query(&self, promql: &str) -> Result<Vec<Sample>, String> {
-        let query = form_urlencoded::Serializer::new(String::new()).append_pair("query", promql).finish();
-        let path = format!("/api/v1/query?{query}");
+        self.try_query_at(promql, None).await
+    }
+
+    async fn try_query_at(&self, promql: &str, time: Option<f64>) -> Result<Vec<Sample>, String> {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("query", promql);
+        if let Some(time) = time {
+            query.append_pair("time", &format!("{time:.3}"));
+        }
+        let path = format!("/api/v1/query?{}", query.finish());
         let reply =
             self.client.try_send(Method::GET, &path, &[]).await.map_err(|error| format!("{error:?}"))?;
         if reply.status != 200 {
@@ -102,7 +110,16 @@ impl Prometheus {
 
     /// The one number of a query.
     pub(crate) async fn scalar(&self, promql: &str) -> f64 {
-        let samples = self.query(promql).await;
+        self.single(promql, None).await
+    }
+
+    /// The one number that a query had at this time, in Unix seconds.
+    pub(crate) async fn scalar_at(&self, promql: &str, time: f64) -> f64 {
+        self.single(promql, Some(time)).await
+    }
+
+    async fn single(&self, promql: &str, time: Option<f64>) -> f64 {
+        let samples = self.try_query_at(promql, time).await.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(samples.len(), 1, "{promql}: {samples:?}");
         samples[0].value
     }
