@@ -53,7 +53,9 @@ async fn a_value_as_the_hpa_asks_for_it() {
 
     let reply = server.client.get_as(&path, "application/yaml").await;
     assert_eq!((reply.status.as_u16(), reply.header("content-type")), (200, "application/yaml"));
-    for line in ["apiVersion: external.metrics.k8s.io/v1beta1", "kind: ExternalMetricValueList", "value: 7500m"] {
+    for line in
+        ["apiVersion: external.metrics.k8s.io/v1beta1", "kind: ExternalMetricValueList", "value: 7500m"]
+    {
         assert!(reply.text().contains(line), "{line} is not in {}", reply.text());
     }
 
@@ -65,7 +67,9 @@ async fn a_value_as_the_hpa_asks_for_it() {
     assert_eq!(reply.value(METRIC).expect("a value").text, "7500m");
 
     // What clients add and a metric has no use for.
-    for extra in ["?limit=500", "?resourceVersion=0", "?watch=false", "?pretty=true", "?timeoutSeconds=5&limit=1"] {
+    for extra in
+        ["?limit=500", "?resourceVersion=0", "?watch=false", "?pretty=true", "?timeoutSeconds=5&limit=1"]
+    {
         let reply = server.client.get(&(value_path("ai", METRIC, "") + extra)).await;
         assert_eq!(reply.value(METRIC).expect("a value").text, "7500m", "{extra}");
     }
@@ -81,9 +85,17 @@ async fn refusals_word_for_word() {
     let message = "the server could not find the metric nothing for namespaces ai";
     assert_status(&get(&value("nothing")).await, 404, "NotFound", message);
     for path in [
-        "/nothing", "/apis/external.metrics.k8s.io/v1", "/apis/custom.metrics.k8s.io", "/apis/external.metrics.k8s.io/v1beta1/nothing",
-        "/apis/external.metrics.k8s.io/v1beta1/namespaces", "/apis/external.metrics.k8s.io/v1beta1/namespaces/ai",
-        "/apis/external.metrics.k8s.io/v1beta1/namespaces/ai/a/b", "/openapi/v3/apis/apps/v1", "/api", "/metrics", "/healthz/nothing",
+        "/nothing",
+        "/apis/external.metrics.k8s.io/v1",
+        "/apis/custom.metrics.k8s.io",
+        "/apis/external.metrics.k8s.io/v1beta1/nothing",
+        "/apis/external.metrics.k8s.io/v1beta1/namespaces",
+        "/apis/external.metrics.k8s.io/v1beta1/namespaces/ai",
+        "/apis/external.metrics.k8s.io/v1beta1/namespaces/ai/a/b",
+        "/openapi/v3/apis/apps/v1",
+        "/api",
+        "/metrics",
+        "/healthz/nothing",
     ] {
         assert_status(&get(path).await, 404, "NotFound", no_such_path);
     }
@@ -99,27 +111,42 @@ async fn refusals_word_for_word() {
         assert_status(&get(&(value(METRIC) + query)).await, 405, "MethodNotAllowed", &watch);
     }
     let accept = "only the following media types are accepted: application/json, application/yaml";
-    for unserved in ["application/vnd.kubernetes.protobuf", "text/html", "application/json;as=Table;v=v1;g=meta.k8s.io", "application/json;q=0"] {
+    for unserved in [
+        "application/vnd.kubernetes.protobuf",
+        "text/html",
+        "application/json;as=Table;v=v1;g=meta.k8s.io",
+        "application/json;q=0",
+    ] {
         for path in [value(METRIC), "/apis".to_owned(), EXTERNAL.to_owned()] {
             assert_status(&server.client.get_as(&path, unserved).await, 406, "NotAcceptable", accept);
         }
     }
     for namespace in ["AI", "a_b", "ai%22", "-ai", "ai%20", "%C3%A9"] {
         let reply = get(&format!("{EXTERNAL}/namespaces/{namespace}/{METRIC}")).await;
-        assert_eq!((reply.status.as_u16(), reply.problem().reason.as_str()), (400, "BadRequest"), "{namespace}");
+        assert_eq!(
+            (reply.status.as_u16(), reply.problem().reason.as_str()),
+            (400, "BadRequest"),
+            "{namespace}"
+        );
     }
     for selector in ["a%3E1", "a%3D%3D%3D", "in+(", "a%3Db%2C%2Cc", "%22", "a+in+(b"] {
         let reply = get(&(value(METRIC) + "?labelSelector=" + selector)).await;
-        assert_eq!((reply.status.as_u16(), reply.problem().reason.as_str()), (400, "BadRequest"), "{selector}");
+        assert_eq!(
+            (reply.status.as_u16(), reply.problem().reason.as_str()),
+            (400, "BadRequest"),
+            "{selector}"
+        );
     }
     let reply = server.client.send(Method::GET, &value(METRIC), &[("upgrade", "SPDY/3.1")]).await;
     assert!(matches!(reply.status.as_u16(), 200 | 400), "HTTP/2 has no upgrade");
     let old = Client::http1(server.client.base().to_owned());
-    let reply = old.send(Method::GET, &value(METRIC), &[("upgrade", "websocket"), ("connection", "upgrade")]).await;
+    let reply =
+        old.send(Method::GET, &value(METRIC), &[("upgrade", "websocket"), ("connection", "upgrade")]).await;
     assert_eq!((reply.status.as_u16(), reply.problem().reason.as_str()), (400, "BadRequest"));
     let reply = get(&(value(METRIC) + "?labelSelector=" + &"a".repeat(20_000))).await;
     assert_eq!(reply.problem().code, 414);
-    let reply = server.client.send(Method::GET, &value(METRIC), &[("x-remote-group", &"g".repeat(60_000))]).await;
+    let reply =
+        server.client.send(Method::GET, &value(METRIC), &[("x-remote-group", &"g".repeat(60_000))]).await;
     assert_eq!(reply.status, 200, "groups travel in headers");
 }
 
@@ -148,7 +175,22 @@ async fn a_source_that_is_not_there() {
 async fn nothing_redirects_and_nothing_is_slow() {
     let (_front, server) = server().await;
     let old = Client::http1(server.client.base().to_owned());
-    let slashed = ["/apis/", "/apis/external.metrics.k8s.io/", "/apis/external.metrics.k8s.io/v1beta1/", "/version/", "/openapi/v2/", "/openapi/v3/", "/healthz/", "//apis", "/apis//external.metrics.k8s.io", "/./apis", "/apis/..", "/%61pis", "/favicon.ico", "/apis/external.metrics.k8s.io/v1beta1/namespaces/ai/inference_requests_waiting/"];
+    let slashed = [
+        "/apis/",
+        "/apis/external.metrics.k8s.io/",
+        "/apis/external.metrics.k8s.io/v1beta1/",
+        "/version/",
+        "/openapi/v2/",
+        "/openapi/v3/",
+        "/healthz/",
+        "//apis",
+        "/apis//external.metrics.k8s.io",
+        "/./apis",
+        "/apis/..",
+        "/%61pis",
+        "/favicon.ico",
+        "/apis/external.metrics.k8s.io/v1beta1/namespaces/ai/inference_requests_waiting/",
+    ];
     for client in [&server.client, &old] {
         for path in slashed {
             let reply = client.get_as(path, "*/*").await;

@@ -6,7 +6,11 @@ use crate::support::{Exposition, Prometheus, Server, Target, fixture, seconds, u
 fn exporter(pages: &Exposition, name: &str, namespace: &str, page: &str) -> Target {
     let path = format!("/{name}");
     pages.set(&path, fixture(page).replace("\"llm-prod\"", &format!("\"{namespace}\"")));
-    pages.target(name, &path, &[("namespace", "gpu-operator"), ("pod", &format!("dcgm-{name}")), ("container", "exporter")])
+    pages.target(
+        name,
+        &path,
+        &[("namespace", "gpu-operator"), ("pod", &format!("dcgm-{name}")), ("container", "exporter")],
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +57,10 @@ async fn prometheus_devices_belong_to_the_workload() {
     ] {
         let found = server.client.number(namespace, metric, selector).await;
         // Quantities are rounded up to thousandths or to the nearest: either is within one.
-        assert!((found - number).abs() <= 0.001, "{metric} in {namespace} with {selector:?}: {found}, not {number}");
+        assert!(
+            (found - number).abs() <= 0.001,
+            "{metric} in {namespace} with {selector:?}: {found}, not {number}"
+        );
     }
 
     // An idle device is nobody's, least of all the exporter's that tells of it.
@@ -64,12 +71,18 @@ async fn prometheus_devices_belong_to_the_workload() {
     assert!(slice.message.contains("exists") && slice.message.contains("not in namespace mig"), "{slice}");
 
     // The pod ends, the device is idle: its number leaves with it, held or zero it would be a lie.
-    pages.set("/renamed", fixture("dcgm-exporter-4.5.3-default.txt").replace(
-        ",container=\"vllm\",namespace=\"llm-prod\",pod=\"llama-7c9d8b6f5-x2x4k\"", ""));
+    pages.set(
+        "/renamed",
+        fixture("dcgm-exporter-4.5.3-default.txt")
+            .replace(",container=\"vllm\",namespace=\"llm-prod\",pod=\"llama-7c9d8b6f5-x2x4k\"", ""),
+    );
     until("the device is nobody's", seconds(10), async || {
         match server.client.value("renamed", "gpu_utilization", "").await {
             Ok(value) => Err(value.text),
-            Err(problem) => { assert!(problem.message.contains("no series"), "{problem}"); Ok(()) }
+            Err(problem) => {
+                assert!(problem.message.contains("no series"), "{problem}");
+                Ok(())
+            }
         }
     })
     .await;

@@ -46,7 +46,12 @@ async fn groups_versions_and_resources() {
         "kind": "APIGroup", "apiVersion": "v1", "name": GROUP, "versions": [version], "preferredVersion": version,
     });
     // client-go's legacy discovery, kubectl's, and a browser's.
-    for accept in ["application/json", "*/*", "application/vnd.kubernetes.protobuf, */*", "application/json;q=0.9,*/*;q=0.8"] {
+    for accept in [
+        "application/json",
+        "*/*",
+        "application/vnd.kubernetes.protobuf, */*",
+        "application/json;q=0.9,*/*;q=0.8",
+    ] {
         let list = server.client.get_as("/apis", accept).await;
         assert_eq!(list.json(), json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": [group] }));
         assert_eq!(list.header("content-type"), "application/json");
@@ -75,7 +80,9 @@ async fn groups_versions_and_resources() {
     }
     let version = server.client.get("/version").await.json();
     assert_eq!(version["gitVersion"], concat!("v", env!("CARGO_PKG_VERSION")));
-    for field in ["major", "minor", "gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform"] {
+    for field in
+        ["major", "minor", "gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform"]
+    {
         assert!(version[field].is_string(), "{field}: {version}");
     }
 }
@@ -90,14 +97,20 @@ async fn aggregated_discovery() {
         // Otherwise the aggregator falls back to a request for each version.
         assert_eq!(reply.header("content-type"), accept);
         let list = reply.json();
-        assert_eq!((&list["kind"], &list["apiVersion"]), (&json!("APIGroupDiscoveryList"), &json!(format!("apidiscovery.k8s.io/{version}"))));
+        assert_eq!(
+            (&list["kind"], &list["apiVersion"]),
+            (&json!("APIGroupDiscoveryList"), &json!(format!("apidiscovery.k8s.io/{version}")))
+        );
         assert_eq!(list["items"][0]["metadata"], json!({ "name": GROUP }));
         let found = &list["items"][0]["versions"][0];
         assert_eq!((&found["version"], &found["freshness"]), (&json!("v1beta1"), &json!("Current")));
         assert_eq!(names(&found["resources"], "resource"), catalog());
         let resource = &found["resources"][0];
         let kind = json!({ "group": GROUP, "version": "v1beta1", "kind": "ExternalMetricValueList" });
-        assert_eq!((&resource["responseKind"], &resource["scope"], &resource["verbs"]), (&kind, &json!("Namespaced"), &json!(["get"])));
+        assert_eq!(
+            (&resource["responseKind"], &resource["scope"], &resource["verbs"]),
+            (&kind, &json!("Namespaced"), &json!(["get"]))
+        );
         assert_cacheable(&server.client, "/apis", &accept, &reply).await;
         tags.push(reply.header("etag").to_owned());
     }
@@ -114,7 +127,10 @@ async fn aggregated_discovery() {
     }
     // The aggregated form is that of /apis alone.
     let below = server.client.get_as(EXTERNAL, &format!("{},application/json", aggregated("v2"))).await;
-    assert_eq!((below.header("content-type"), &below.json()["kind"]), ("application/json", &json!("APIResourceList")));
+    assert_eq!(
+        (below.header("content-type"), &below.json()["kind"]),
+        ("application/json", &json!("APIResourceList"))
+    );
     let yaml = server.client.get_as("/apis", "application/yaml").await;
     assert!(yaml.text().contains("kind: APIGroupList"), "{}", yaml.text());
     assert_cacheable(&server.client, "/apis", "application/yaml", &yaml).await;
@@ -127,14 +143,24 @@ async fn openapi() {
     let v2 = server.client.get_as("/openapi/v2", "application/json, */*").await;
     let document = v2.json();
     assert_eq!(document["swagger"], "2.0");
-    assert!(document["paths"].as_object().expect("paths").keys().any(|known| known.starts_with(&format!("{EXTERNAL}/"))), "{document}");
+    assert!(
+        document["paths"]
+            .as_object()
+            .expect("paths")
+            .keys()
+            .any(|known| known.starts_with(&format!("{EXTERNAL}/"))),
+        "{document}"
+    );
     assert_cacheable(&server.client, "/openapi/v2", "*/*", &v2).await;
     // What the aggregator sends for it; JSON must be what it gets.
     let proto = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf, application/json;q=0.5";
     assert_eq!(server.client.get_as("/openapi/v2", proto).await.header("content-type"), "application/json");
 
     let index = server.client.get("/openapi/v3").await;
-    let url = index.json()["paths"][format!("apis/{GROUP}/v1beta1")]["serverRelativeURL"].as_str().expect("a URL").to_owned();
+    let url = index.json()["paths"][format!("apis/{GROUP}/v1beta1")]["serverRelativeURL"]
+        .as_str()
+        .expect("a URL")
+        .to_owned();
     assert!(url.starts_with(&format!("/openapi/v3/apis/{GROUP}/v1beta1?hash=")), "{url}");
     assert_cacheable(&server.client, "/openapi/v3", "*/*", &index).await;
     let v3 = server.client.get(&url).await;

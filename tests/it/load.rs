@@ -25,9 +25,12 @@ fn page() -> String {
     for namespace in 0..NAMESPACES {
         for index in 0..PODS {
             let values = pod(namespace, index);
-            let names = ["vllm:num_requests_waiting", "vllm:num_requests_running", "vllm:kv_cache_usage_perc"];
+            let names =
+                ["vllm:num_requests_waiting", "vllm:num_requests_running", "vllm:kv_cache_usage_perc"];
             for (name, value) in names.iter().zip(values) {
-                let labels = format!("namespace=\"ns-{namespace}\",pod=\"vllm-{index}\",engine=\"0\",model_name=\"m\"");
+                let labels = format!(
+                    "namespace=\"ns-{namespace}\",pod=\"vllm-{index}\",engine=\"0\",model_name=\"m\""
+                );
                 writeln!(page, "{name}{{{labels}}} {value}").expect("memory");
             }
         }
@@ -45,13 +48,18 @@ fn expected(namespace: usize) -> [f64; 3] {
 
 /// Asks for every metric of these namespaces and checks each answer; tells how long each took.
 async fn ask(client: &Client, namespaces: std::ops::Range<usize>) -> Vec<Duration> {
-    let questions = namespaces.flat_map(|namespace| (0..METRICS.len()).map(move |metric| (namespace, metric)));
+    let questions =
+        namespaces.flat_map(|namespace| (0..METRICS.len()).map(move |metric| (namespace, metric)));
     stream::iter(questions)
         .map(async |(namespace, metric)| {
             let began = Instant::now();
             let number = client.number(&format!("ns-{namespace}"), METRICS[metric], "").await;
             let right = expected(namespace)[metric];
-            assert!((number - right).abs() <= 0.001, "{} in ns-{namespace}: {number}, not {right}", METRICS[metric]);
+            assert!(
+                (number - right).abs() <= 0.001,
+                "{} in ns-{namespace}: {number}, not {right}",
+                METRICS[metric]
+            );
             began.elapsed()
         })
         .buffer_unordered(8)

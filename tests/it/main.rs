@@ -3,13 +3,16 @@
 //! Tests whose names contain `prometheus` start a real Prometheus. Nothing is skipped: where a program
 //! is missing, its tests fail and say what to install.
 
+mod commands;
 mod contract;
 mod devices;
 mod discovery;
+mod kubectl;
 mod load;
 mod outage;
 mod quantiles;
 mod reload;
+mod shutdown;
 mod support;
 mod timestamps;
 mod upstream;

@@ -76,7 +76,9 @@ async fn settled_limit(server: &Server, metric: &str) -> f64 {
         let explained = server.client.get(&path).await.json();
         let input = &explained["derivation"]["inputs"][0];
         match input["sampleIntervalSeconds"].as_f64() {
-            Some(_) if explained["answer"].is_object() => Ok(input["limitSeconds"].as_f64().expect("a number")),
+            Some(_) if explained["answer"].is_object() => {
+                Ok(input["limitSeconds"].as_f64().expect("a number"))
+            }
             _ => Err(explained.to_string()),
         }
     })
@@ -92,14 +94,22 @@ fn assert_honest(silence: &Silence, limit: f64, number: f64, words: &[&str]) {
     // The last scrape before the silence is the newest that can be told of.
     let last = &held[held.len() - 1];
     let first_of_last = held.iter().position(|value| value.timestamp == last.timestamp).expect("it is there");
-    assert!(held.len() - first_of_last > 5, "the last value was held for {} answers", held.len() - first_of_last);
+    assert!(
+        held.len() - first_of_last > 5,
+        "the last value was held for {} answers",
+        held.len() - first_of_last
+    );
     let seconds = refused_after.as_secs_f64();
     assert!((limit - 3.5..limit + 2.0).contains(&seconds), "refused after {seconds} s, limit {limit} s");
     assert_eq!((refusal.code, refusal.reason.as_str()), (503, "ServiceUnavailable"), "{refusal}");
     for word in words {
         assert!(refusal.message.contains(word), "{word} is not in: {refusal}");
     }
-    assert!(took[took.len() / 2] < Duration::from_millis(10), "typically answered in {:?}", took[took.len() / 2]);
+    assert!(
+        took[took.len() / 2] < Duration::from_millis(10),
+        "typically answered in {:?}",
+        took[took.len() / 2]
+    );
 }
 
 /// No value until its window is covered; tells how long that took and how often it said so.
@@ -112,7 +122,11 @@ async fn until_covered(server: &Server, metric: &str, within: Duration) -> (Dura
                 assert!((value.number - 10.0).abs() < 1.5, "{metric} recovers at {}", value.text);
                 return (began.elapsed(), refusals);
             }
-            Err(problem) => refusals += usize::from(problem.message.contains("window of vllm:request_success_total is not covered yet")),
+            Err(problem) => {
+                refusals += usize::from(
+                    problem.message.contains("window of vllm:request_success_total is not covered yet"),
+                )
+            }
         }
         assert!(began.elapsed() < within, "{metric} has not recovered");
         sleep(Duration::from_millis(50)).await;
@@ -193,14 +207,20 @@ async fn prometheus_black_holed() {
     let (waiting, rate) =
         tokio::join!(until_refused(&server, WAITING, seconds(15)), until_refused(&server, RATE, seconds(15)));
     assert_honest(&waiting, limits[0], 7.0, &[SIGNAL, "source main", "old (limit", "no answer"]);
-    assert_honest(&rate, limits[1], 10.0, &["vllm:request_success_total", "source main", "old (limit", "no answer"]);
+    assert_honest(
+        &rate,
+        limits[1],
+        10.0,
+        &["vllm:request_success_total", "source main", "old (limit", "no answer"],
+    );
     // Asked for the first time while nothing answers: in time all the same.
     let cold = server.client.problem("ai", "inference_requests_in_system", "").await;
     assert_eq!(cold.code, 503, "{cold}");
 
     // A slow source is not a silent one: its numbers are served, as old as they are.
     proxy.set(Mode::Delay(Duration::from_millis(300)));
-    let slow = until("the gauge recovers", seconds(17), async || server.client.value("ai", WAITING, "").await).await;
+    let slow =
+        until("the gauge recovers", seconds(17), async || server.client.value("ai", WAITING, "").await).await;
     assert_eq!(slow.number, 7.0);
     proxy.set(Mode::Pass);
     // The window is believed again when it has been covered since the return, not before.

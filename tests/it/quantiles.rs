@@ -20,7 +20,8 @@ fn histogram(pod: usize, elapsed: f64) -> String {
         total += (elapsed * weight + (elapsed * (index as f64 + 1.0)).sqrt() * 3.0).floor();
         writeln!(page, "{SERIES}_bucket{{model_name=\"m\",le=\"{bound}\"}} {total}").expect("memory");
     }
-    writeln!(page, "{SERIES}_sum{{model_name=\"m\"}} {}", total * 0.31 + elapsed * pod as f64).expect("memory");
+    writeln!(page, "{SERIES}_sum{{model_name=\"m\"}} {}", total * 0.31 + elapsed * pod as f64)
+        .expect("memory");
     writeln!(page, "{SERIES}_count{{model_name=\"m\"}} {total}").expect("memory");
     page
 }
@@ -38,7 +39,8 @@ async fn prometheus_quantiles_agree() {
     let front = Front::start(Some(prometheus.url()), Answer::Pass).await;
     let server = Server::of(&front.url()).await;
 
-    let rate = |suffix: &str, by: &str| format!("sum by ({by}) (rate({SERIES}_{suffix}{{namespace=\"ai\"}}[2m]))");
+    let rate =
+        |suffix: &str, by: &str| format!("sum by ({by}) (rate({SERIES}_{suffix}{{namespace=\"ai\"}}[2m]))");
     let of_all = |q: f64| format!("histogram_quantile({q}, {})", rate("bucket", "le"));
     let of_pods = |q: f64| format!("histogram_quantile({q}, {})", rate("bucket", "le,pod"));
     let statistics = [
@@ -60,8 +62,10 @@ async fn prometheus_quantiles_agree() {
                 let reply = server.client.get(&(value_path("ai", &metric, "") + "?explain=true")).await;
                 let now = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;
                 let explained = reply.json();
-                let ours = explained["answer"]["exact"].as_f64().ok_or_else(|| explained["refusal"].to_string())?;
-                let ago = explained["derivation"]["inputs"][0]["readSecondsAgo"].as_f64().ok_or("never read")?;
+                let ours =
+                    explained["answer"]["exact"].as_f64().ok_or_else(|| explained["refusal"].to_string())?;
+                let ago =
+                    explained["derivation"]["inputs"][0]["readSecondsAgo"].as_f64().ok_or("never read")?;
                 // The same evaluation time, but for the way there: a scrape between makes it differ.
                 let theirs = prometheus.scalar_at(promql, now - ago).await;
                 let close = (ours - theirs).abs() <= 1e-6 * theirs.abs();
@@ -71,7 +75,8 @@ async fn prometheus_quantiles_agree() {
         }
         println!("round {round} agrees");
     }
-    let window = server.client.value("ai", "inference_time_to_first_token_seconds_p99", "").await.expect("a value");
+    let window =
+        server.client.value("ai", "inference_time_to_first_token_seconds_p99", "").await.expect("a value");
     assert_eq!(window.window, Some(120));
 }
 
@@ -83,7 +88,8 @@ fn edges() -> Vec<Case> {
         (q, buckets.iter().map(|(le, count)| ((*le).to_owned(), *count)).collect::<Vec<_>>())
     };
     let plain: &[(&str, f64)] = &[("0.1", 1.0), ("0.5", 4.0), ("1", 9.0), ("+Inf", 10.0)];
-    let mut cases: Vec<Case> = [-1.0, 0.0, 0.1, 0.5, 0.9, 0.95, 0.999, 1.0, 2.0].iter().map(|q| case(*q, plain)).collect();
+    let mut cases: Vec<Case> =
+        [-1.0, 0.0, 0.1, 0.5, 0.9, 0.95, 0.999, 1.0, 2.0].iter().map(|q| case(*q, plain)).collect();
     cases.extend([
         // Too little to tell.
         case(0.5, &[("+Inf", 10.0)]),
@@ -159,13 +165,18 @@ async fn prometheus_histogram_quantile_is_ours() {
         let samples = prometheus.query(&quantiles.join(" or ")).await;
         for (index, (q, buckets)) in cases.iter().enumerate() {
             let label = index.to_string();
-            let theirs = samples.iter().find(|sample| sample.labels.get("case") == Some(&label)).map_or(f64::NAN, |sample| sample.value);
+            let theirs = samples
+                .iter()
+                .find(|sample| sample.labels.get("case") == Some(&label))
+                .map_or(f64::NAN, |sample| sample.value);
             let mut ours: Vec<Bucket> = buckets
                 .iter()
                 .map(|(le, count)| Bucket { upper: parse_le(le).expect("a bound"), count: *count })
                 .collect();
             let ours = quantile(*q, &mut ours);
-            let same = ours.is_nan() && theirs.is_nan() || ours == theirs || (ours - theirs).abs() <= 1e-12 * theirs.abs();
+            let same = ours.is_nan() && theirs.is_nan()
+                || ours == theirs
+                || (ours - theirs).abs() <= 1e-12 * theirs.abs();
             assert!(same, "batch {batch}, quantile {q} of {buckets:?}: {ours}, and Prometheus says {theirs}");
             answered += usize::from(theirs.is_finite());
         }

@@ -38,7 +38,8 @@ async fn a_better_configuration_is_taken_and_a_wrong_one_is_not() {
 
     let demand = "- { name: demand, preset: inference_requests_running }\n";
     server.reconfigure(&configuration(&front.url(), &format!("{queue}{demand}")));
-    let better = until("the new metric answers", seconds(8), async || client.value("ai", "demand", "").await).await;
+    let better =
+        until("the new metric answers", seconds(8), async || client.value("ai", "demand", "").await).await;
     assert_eq!(better.number, 5.0);
     let after = client.get(EXTERNAL).await;
     assert_ne!(before.header("etag"), after.header("etag"), "the aggregator would not see the new metric");
@@ -47,7 +48,8 @@ async fn a_better_configuration_is_taken_and_a_wrong_one_is_not() {
 
     // Whatever is wrong with it, all of it, and all of the old stays.
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config/bad");
-    let mistakes = std::fs::read_to_string(fixtures.join("five-mistakes.yaml")).expect("the fixture is there");
+    let mistakes =
+        std::fs::read_to_string(fixtures.join("five-mistakes.yaml")).expect("the fixture is there");
     let mut failures = 0.0;
     for wrong in [mistakes.as_str(), "", "{"] {
         server.reconfigure(wrong);
@@ -66,7 +68,9 @@ async fn a_better_configuration_is_taken_and_a_wrong_one_is_not() {
     assert_eq!(reloads(&server, "success").await, 1.0);
     let log = server.log().join("\n");
     // Each of the five at its place.
-    for place in ["config.yaml:9:11", "config.yaml:12:11", "config.yaml:14:11", "config.yaml:19:7", "config.yaml:24:3"] {
+    for place in
+        ["config.yaml:9:11", "config.yaml:12:11", "config.yaml:14:11", "config.yaml:19:7", "config.yaml:24:3"]
+    {
         assert!(log.contains(place), "{place} is not in the log:\n{log}");
     }
 
@@ -97,7 +101,15 @@ async fn certificates_are_replaced_under_traffic() {
     std::fs::write(&key, &first.1).expect("a file");
     let paths = [cert.to_str().expect("UTF-8"), key.to_str().expect("UTF-8")];
     let url = front.url();
-    let server = Server::start(&["--prometheus-url", &url, "--tls-cert-file", paths[0], "--tls-private-key-file", paths[1]]).await;
+    let server = Server::start(&[
+        "--prometheus-url",
+        &url,
+        "--tls-cert-file",
+        paths[0],
+        "--tls-private-key-file",
+        paths[1],
+    ])
+    .await;
     let base = server.client.base().to_owned();
     let presents = async |pem: &str| {
         let client = Client::trusting(base.clone(), pem);

@@ -7,7 +7,9 @@ use tokio::time::Instant;
 use crate::support::{Exposition, Prometheus, Server, seconds, until};
 
 fn page(waiting: u32) -> String {
-    format!("vllm:num_requests_waiting{{model_name=\"m\"}} {waiting}\nvllm:num_requests_running{{model_name=\"m\"}} 0\n")
+    format!(
+        "vllm:num_requests_waiting{{model_name=\"m\"}} {waiting}\nvllm:num_requests_running{{model_name=\"m\"}} 0\n"
+    )
 }
 
 /// The same as told by an exporter with a clock of its own.

@@ -21,7 +21,9 @@ fn fixed(code: u16, body: &str) -> Answer {
 
 /// Every way to answer wrongly, with a word of what is said about it.
 fn faults() -> Vec<(&'static str, Answer, &'static str)> {
-    let error = |kind: &str, message: &str| json!({ "status": "error", "errorType": kind, "error": message }).to_string();
+    let error = |kind: &str, message: &str| {
+        json!({ "status": "error", "errorType": kind, "error": message }).to_string()
+    };
     let success = |data: serde_json::Value| json!({ "status": "success", "data": data }).to_string();
     let partial = json!({
         "status": "success", "warnings": ["store 10.0.0.9 is down"],
@@ -31,20 +33,65 @@ fn faults() -> Vec<(&'static str, Answer, &'static str)> {
         ("a failure", fixed(500, "oh no"), "HTTP 500"),
         ("a gateway's page", fixed(502, HTML), "HTTP 502"),
         ("overload", Answer::Fixed(429, vec![("retry-after", "3600")], "slow down".to_owned()), "HTTP 429"),
-        ("no service yet", Answer::Fixed(503, vec![("retry-after", "30")], error("unavailable", "starting")), "starting"),
-        ("a bad query", fixed(400, &error("bad_data", "parse error: unexpected end")), "bad_data: parse error: unexpected end"),
-        ("too many samples", fixed(422, &error("execution", "query processing would load too many samples")), "too many samples"),
+        (
+            "no service yet",
+            Answer::Fixed(503, vec![("retry-after", "30")], error("unavailable", "starting")),
+            "starting",
+        ),
+        (
+            "a bad query",
+            fixed(400, &error("bad_data", "parse error: unexpected end")),
+            "bad_data: parse error: unexpected end",
+        ),
+        (
+            "too many samples",
+            fixed(422, &error("execution", "query processing would load too many samples")),
+            "too many samples",
+        ),
         ("a login page", fixed(200, HTML), "not the query API's JSON"),
         ("nothing", fixed(200, ""), "not the query API's JSON"),
-        ("half an answer", Answer::Fixed(200, Vec::new(), "{\"status\":\"success\",\"data\":{\"resultType\":\"vec".to_owned()), "not the query API's JSON"),
+        (
+            "half an answer",
+            Answer::Fixed(
+                200,
+                Vec::new(),
+                "{\"status\":\"success\",\"data\":{\"resultType\":\"vec".to_owned(),
+            ),
+            "not the query API's JSON",
+        ),
         ("no data", fixed(200, "{\"status\":\"success\"}"), "no data"),
         ("a matrix", fixed(200, &success(json!({ "resultType": "matrix", "result": [] }))), "matrix"),
-        ("a scalar", fixed(200, &success(json!({ "resultType": "scalar", "result": [1, "2"] }))), "unusable answer"),
-        ("words for numbers", fixed(200, &success(json!({ "resultType": "vector", "result": [{ "metric": { "_part": "0" }, "value": [1, "many"] }] }))), "unusable answer"),
+        (
+            "a scalar",
+            fixed(200, &success(json!({ "resultType": "scalar", "result": [1, "2"] }))),
+            "unusable answer",
+        ),
+        (
+            "words for numbers",
+            fixed(
+                200,
+                &success(
+                    json!({ "resultType": "vector", "result": [{ "metric": { "_part": "0" }, "value": [1, "many"] }] }),
+                ),
+            ),
+            "unusable answer",
+        ),
         ("a partial answer", fixed(200, &partial.to_string()), "partial answer: store 10.0.0.9 is down"),
-        ("a redirect", Answer::Fixed(302, vec![("location", "http://127.0.0.1:9/api/v1/query")], String::new()), "redirects are not followed"),
-        ("a permanent redirect", Answer::Fixed(308, vec![("location", "/prometheus/api/v1/query")], String::new()), "redirects are not followed"),
-        ("no credentials", Answer::Fixed(401, vec![("www-authenticate", "Basic")], SECRET.to_owned()), "check the credentials"),
+        (
+            "a redirect",
+            Answer::Fixed(302, vec![("location", "http://127.0.0.1:9/api/v1/query")], String::new()),
+            "redirects are not followed",
+        ),
+        (
+            "a permanent redirect",
+            Answer::Fixed(308, vec![("location", "/prometheus/api/v1/query")], String::new()),
+            "redirects are not followed",
+        ),
+        (
+            "no credentials",
+            Answer::Fixed(401, vec![("www-authenticate", "Basic")], SECRET.to_owned()),
+            "check the credentials",
+        ),
         ("the wrong credentials", fixed(403, SECRET), "check the credentials"),
     ]
 }
@@ -53,11 +100,23 @@ fn faults() -> Vec<(&'static str, Answer, &'static str)> {
 async fn wrong_answers_are_named() {
     // Each fault meets a signal of its own, that nothing is known of yet.
     let metrics = [
-        "gpu_engine_active_ratio", "gpu_sm_active_ratio", "gpu_tensor_active_ratio", "gpu_power_watts",
-        "gpu_memory_bandwidth_utilization", "gpu_memory_copy_utilization", "gpu_memory_used_bytes",
-        "gpu_memory_used_ratio", "gpu_temperature_celsius", "gpu_pcie_bytes_per_second", "gpu_xid_errors",
-        "inference_requests_waiting", "inference_requests_running", "inference_requests_in_system",
-        "inference_kv_cache_utilization", "inference_requests_waiting_for_capacity", "gpu_utilization",
+        "gpu_engine_active_ratio",
+        "gpu_sm_active_ratio",
+        "gpu_tensor_active_ratio",
+        "gpu_power_watts",
+        "gpu_memory_bandwidth_utilization",
+        "gpu_memory_copy_utilization",
+        "gpu_memory_used_bytes",
+        "gpu_memory_used_ratio",
+        "gpu_temperature_celsius",
+        "gpu_pcie_bytes_per_second",
+        "gpu_xid_errors",
+        "inference_requests_waiting",
+        "inference_requests_running",
+        "inference_requests_in_system",
+        "inference_kv_cache_utilization",
+        "inference_requests_waiting_for_capacity",
+        "gpu_utilization",
         "inference_engines_awake",
     ];
     let faults = faults();
@@ -68,14 +127,19 @@ async fn wrong_answers_are_named() {
     for metric in ["inference_kv_cache_utilization_max", "gpu_count"] {
         let _ = server.client.value("ai", metric, "").await;
     }
-    for ((what, answer, word), metric) in faults.into_iter().zip(metrics).filter(|(_, metric)| *metric != "inference_kv_cache_utilization") {
+    for ((what, answer, word), metric) in
+        faults.into_iter().zip(metrics).filter(|(_, metric)| *metric != "inference_kv_cache_utilization")
+    {
         front.set(answer);
         let problem = server.client.problem("ai", metric, "").await;
         assert_eq!((problem.code, problem.reason.as_str()), (503, "ServiceUnavailable"), "{what}: {problem}");
         let head = format!("{metric}: source {SOURCE} has not answered for ");
         assert!(problem.message.starts_with(&head), "{what}: {problem}");
         assert!(problem.message.contains(word), "{what}: {word} is not in: {problem}");
-        assert!(!problem.message.contains(SECRET) && !problem.message.contains("<html>"), "{what}: {problem}");
+        assert!(
+            !problem.message.contains(SECRET) && !problem.message.contains("<html>"),
+            "{what}: {problem}"
+        );
     }
     let log = server.log().join("\n");
     assert!(!log.contains(SECRET), "a body is in the log");
@@ -153,7 +217,8 @@ metrics:
 #[tokio::test(flavor = "multi_thread")]
 async fn prometheus_bad_query_harms_no_other() {
     let pages = Exposition::start().await;
-    let page = "vllm:num_requests_waiting{model_name=\"m\"} 3\nvllm:num_requests_running{model_name=\"m\"} 4\n";
+    let page =
+        "vllm:num_requests_waiting{model_name=\"m\"} 3\nvllm:num_requests_running{model_name=\"m\"} 4\n";
     let prometheus = Prometheus::start(&[pages.pod("ai", "a", page), pages.pod("ai", "b", page)]).await;
     let server = Server::configured(&format!(
         "apiVersion: inferometer.dev/v1alpha1

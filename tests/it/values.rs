@@ -8,9 +8,9 @@ use crate::support::{Client, Exposition, Prometheus, SOURCE, Server, Target, fix
 fn with(page: &str, values: &[(&str, f64)]) -> String {
     let mut out = String::new();
     for line in page.lines() {
-        let known = values.iter().find(|(name, _)| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
-        });
+        let known = values
+            .iter()
+            .find(|(name, _)| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
         match (known, line.rsplit_once(' ')) {
             (Some((_, value)), Some((series, _))) => writeln!(out, "{series} {value}").expect("memory"),
             _ => writeln!(out, "{line}").expect("memory"),
@@ -137,13 +137,21 @@ async fn prometheus_selectors() {
     .await;
     let foreign = server.client.problem("other", "inference_requests_waiting", "namespace=ai").await;
     assert_eq!(foreign.code, 503, "{foreign}");
-    assert!(foreign.message.contains("none of the 3 series of vllm:num_requests_waiting in namespace other matches namespace=ai"), "{foreign}");
+    assert!(
+        foreign.message.contains(
+            "none of the 3 series of vllm:num_requests_waiting in namespace other matches namespace=ai"
+        ),
+        "{foreign}"
+    );
     // Text that would end a quote in PromQL is a value like any other, or no selector at all.
     for hostile in [r#"pod="v0-6""#, r#"model in (",} or up{)"#, "pod=~v0.*", "a=b,", "pod>1"] {
         let problem = server.client.problem("ai", "inference_requests_waiting", hostile).await;
         assert!(matches!(problem.code, 400 | 503), "{hostile}: {problem}");
     }
-    assert_eq!(server.client.number("ai", "inference_requests_in_system", &format!("model={model}")).await, 924.0);
+    assert_eq!(
+        server.client.number("ai", "inference_requests_in_system", &format!("model={model}")).await,
+        924.0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,24 +162,50 @@ async fn prometheus_absence_is_explained() {
     let signal = "vllm:num_requests_waiting";
     let refused = [
         (
-            "ai", "inference_request_waiting", "", 404, "NotFound",
+            "ai",
+            "inference_request_waiting",
+            "",
+            404,
+            "NotFound",
             "the server could not find the metric inference_request_waiting for namespaces ai".to_owned(),
         ),
         (
-            "ai", "up", "", 404, "NotFound",
+            "ai",
+            "up",
+            "",
+            404,
+            "NotFound",
             "the server could not find the metric up for namespaces ai".to_owned(),
         ),
         (
-            "nobody", "inference_requests_waiting", "", 503, "ServiceUnavailable",
-            format!("inference_requests_waiting: no series: {signal} exists (8 series), but not in namespace nobody"),
+            "nobody",
+            "inference_requests_waiting",
+            "",
+            503,
+            "ServiceUnavailable",
+            format!(
+                "inference_requests_waiting: no series: {signal} exists (8 series), but not in namespace nobody"
+            ),
         ),
         (
-            "ai", "inference_requests_waiting", "model=mistral", 503, "ServiceUnavailable",
-            format!("inference_requests_waiting: no series: none of the 5 series of {signal} in namespace ai matches model=mistral; one of them has "),
+            "ai",
+            "inference_requests_waiting",
+            "model=mistral",
+            503,
+            "ServiceUnavailable",
+            format!(
+                "inference_requests_waiting: no series: none of the 5 series of {signal} in namespace ai matches model=mistral; one of them has "
+            ),
         ),
         (
-            "ai", "gpu_utilization", "", 503, "ServiceUnavailable",
-            format!("gpu_utilization: no series: source {SOURCE} has none of DCGM_FI_DEV_GPU_UTIL or DCGM_FI_DEV_GPU_UTIL_RATIO"),
+            "ai",
+            "gpu_utilization",
+            "",
+            503,
+            "ServiceUnavailable",
+            format!(
+                "gpu_utilization: no series: source {SOURCE} has none of DCGM_FI_DEV_GPU_UTIL or DCGM_FI_DEV_GPU_UTIL_RATIO"
+            ),
         ),
     ];
     for (namespace, metric, selector, code, reason, message) in refused {

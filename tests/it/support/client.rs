@@ -171,7 +171,11 @@ impl Reply {
     pub(crate) fn assert_prompt(&self) {
         assert!(self.took < Duration::from_secs(1), "answered after {:?}: {}", self.took, self.text());
         assert!(!self.headers.contains_key("retry-after"), "Retry-After makes HPA workers sleep");
-        assert!(!self.status.is_redirection() || self.status == 304, "a redirect to {}", self.header("location"));
+        assert!(
+            !self.status.is_redirection() || self.status == 304,
+            "a redirect to {}",
+            self.header("location")
+        );
     }
 
     pub(crate) fn problem(&self) -> Problem {
@@ -218,7 +222,8 @@ pub(crate) fn value_path(namespace: &str, metric: &str, selector: &str) -> Strin
     let query = if selector.is_empty() {
         String::new()
     } else {
-        let query = form_urlencoded::Serializer::new(String::new()).append_pair("labelSelector", selector).finish();
+        let query =
+            form_urlencoded::Serializer::new(String::new()).append_pair("labelSelector", selector).finish();
         format!("?{query}")
     };
     format!("{EXTERNAL}/namespaces/{namespace}/{metric}{query}")

@@ -67,7 +67,9 @@ fn missing(command: &Command, error: &std::io::Error) -> ! {
     let program = command.get_program().to_string_lossy().into_owned();
     let install = match program.as_str() {
         "prometheus" | "promtool" => "install it with `apt-get install prometheus`",
-        "kubectl" => "install it with `apt-get install kubectl`, or from https://kubernetes.io/docs/tasks/tools/",
+        "kubectl" => {
+            "install it with `apt-get install kubectl`, or from https://kubernetes.io/docs/tasks/tools/"
+        }
         _ => "it cannot be started",
     };
     panic!("{program} is needed for this test; {install} ({error})")

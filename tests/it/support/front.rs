@@ -121,5 +121,6 @@ fn vector(series: &[(serde_json::Value, f64)]) -> String {
         .iter()
         .flat_map(|(labels, value)| [part(labels, "0", *value), part(labels, "t", now)])
         .collect();
-    serde_json::json!({ "status": "success", "data": { "resultType": "vector", "result": result } }).to_string()
+    serde_json::json!({ "status": "success", "data": { "resultType": "vector", "result": result } })
+        .to_string()
 }

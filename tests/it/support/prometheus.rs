@@ -96,7 +96,9 @@ impl Prometheus {
         let sample = |one: &serde_json::Value| {
             let labels = one["metric"].as_object().into_iter().flatten();
             Sample {
-                labels: labels.map(|(name, value)| (name.clone(), value.as_str().unwrap_or("").to_owned())).collect(),
+                labels: labels
+                    .map(|(name, value)| (name.clone(), value.as_str().unwrap_or("").to_owned()))
+                    .collect(),
                 value: one["value"][1].as_str().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN),
             }
         };
