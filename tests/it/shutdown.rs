@@ -13,7 +13,7 @@ async fn server() -> (Front, Server) {
     let labels = json!({ "namespace": "ai", "pod": "vllm-0", "model_name": "m" });
     let front = Front::start(None, Answer::Series(vec![(labels, 5.0)])).await;
     let server = Server::of(&front.url()).await;
-    assert_eq!(server.client.number("ai", METRIC, "").await, 5.0);
+    assert_eq!(server.client.quantity("ai", METRIC, "").await, "5");
     (front, server)
 }
 
@@ -40,7 +40,7 @@ async fn sigterm_drains() {
     let mut answers = 0;
     while began.elapsed() < seconds(4) {
         for client in [&server.client, &fresh] {
-            assert_eq!(client.number("ai", METRIC, "").await, 5.0);
+            assert_eq!(client.quantity("ai", METRIC, "").await, "5");
             answers += 1;
         }
         tokio::time::sleep(seconds(1) / 50).await;
