@@ -92,7 +92,11 @@ impl<'a> Run<'a> {
     }
 
     /// The elements of one input, or in words why there are none.
-    fn select(&mut self, input: &'a Input, snapshot: &'a Snapshot) -> Result<Result<Selected<'a>, String>, Refusal> {
+    fn select(
+        &mut self,
+        input: &'a Input,
+        snapshot: &'a Snapshot,
+    ) -> Result<Result<Selected<'a>, String>, Refusal> {
         let Some(set) = &snapshot.set else {
             self.record(input, snapshot, 0, 0);
             return Err(self.unread(&input.signal, snapshot));
@@ -162,11 +166,20 @@ impl<'a> Run<'a> {
         } else if candidates.is_empty() {
             format!("{signal} exists ({total} series), but not in namespace {namespace}")
         } else {
+            let place = match self.metric.scope {
+                Scope::Namespace => format!(" in namespace {namespace}"),
+                Scope::Cluster => String::new(),
+            };
             let labels = candidates.first().map(|series| {
-                series.labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",")
+                series
+                    .labels
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .collect::<Vec<_>>()
+                    .join(",")
             });
             format!(
-                "none of the {} series of {signal} in namespace {namespace} matches {selector}; one of them has {}",
+                "none of the {} series of {signal}{place} matches {selector}; one of them has {}",
                 candidates.len(),
                 labels.unwrap_or_default()
             )
@@ -174,9 +187,11 @@ impl<'a> Run<'a> {
     }
 
     fn nothing(&self, known: &[(&Input, &Snapshot)], absences: &[String]) -> Result<Reading, Refusal> {
-        let well = known.iter().all(|(_, snapshot)| snapshot.is_well(self.now));
+        // Without any snapshot nothing is known of the source, not even that it is well.
+        let well = !known.is_empty() && known.iter().all(|(_, snapshot)| snapshot.is_well(self.now));
         if self.metric.absent == Missing::Zero && well {
-            let read = known.iter().filter_map(|(_, snapshot)| snapshot.refreshed_at).min().unwrap_or(self.now);
+            let read =
+                known.iter().filter_map(|(_, snapshot)| snapshot.refreshed_at).min().unwrap_or(self.now);
             return Ok(Reading {
                 value: 0.0,
                 quantity: self.quantity(0.0)?,
@@ -192,7 +207,11 @@ impl<'a> Run<'a> {
         let mut reason = absences.join("; ");
         if known.is_empty() {
             let engines: Vec<_> = self.metric.inputs.iter().map(|input| input.engine.to_string()).collect();
-            reason = format!("source {} has series of none of its engines ({})", self.source_name, engines.join(", "));
+            reason = format!(
+                "source {} has series of none of its engines ({})",
+                self.source_name,
+                engines.join(", ")
+            );
         } else if self.metric.absent == Missing::Zero {
             reason.push_str("; absence counts as zero only while the source is well");
         }
@@ -216,9 +235,9 @@ impl<'a> Run<'a> {
                 let value = partial.finish();
                 values.extend(value);
                 if let Some(steps) = &mut self.steps {
-                    let sampled = snapshot.set.as_ref().map_or(self.now, |set| set.sampled_at(element.first));
+                    let sampled = snapshot.set.as_ref().map_or(self.now, |set| set.by_our_clock(element.at));
                     steps.elements.push(ElementStep {
-                        name: ElementStep::name_of(&element.first.labels),
+                        name: ElementStep::name_of(&element.first.labels, input.signal.element()),
                         value,
                         age_seconds: self.now.since(sampled).as_secs_f64(),
                     });
@@ -252,14 +271,16 @@ impl<'a> Run<'a> {
         };
         Refusal::Incomplete {
             metric: self.metric.name.to_string(),
-            element: ElementStep::name_of(&element.first.labels),
+            element: ElementStep::name_of(&element.first.labels, input.signal.element()),
             missing: series.unwrap_or_else(|| input.signal.to_string()),
         }
     }
 
     fn quantity(&self, value: f64) -> Result<Quantity, Refusal> {
         match Quantity::from_f64(value) {
-            Err(QuantityError::Negative(_)) if self.metric.negative == Missing::Zero => Quantity::from_f64(0.0),
+            Err(QuantityError::Negative(_)) if self.metric.negative == Missing::Zero => {
+                Quantity::from_f64(0.0)
+            }
             other => other,
         }
         .map_err(|cause| Refusal::Unservable { metric: self.metric.name.to_string(), cause })
@@ -302,3 +323,6 @@ fn describe(formula: &Formula) -> String {
         Formula::Mean => "sum / count".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

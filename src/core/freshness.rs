@@ -77,9 +77,10 @@ pub enum Age {
 
 impl Snapshot {
     /// The age up to which a sample is served: the hold bound, counted from the moment when the
-    /// source should have renewed it.
+    /// source should have renewed it. It is never below what [`Age::Fresh`] allows, or a signal read
+    /// seldom would be refused between two reads that both succeed.
     pub fn limit(&self, hold: Duration) -> Duration {
-        hold + self.renewal()
+        self.renewal() + hold.max(2 * self.interval)
     }
 
     /// Where `age` stands.
@@ -111,10 +112,10 @@ impl Snapshot {
     #[must_use]
     pub fn refreshed(&self, signal: &Signal, new: Refreshed, outage_bound: Duration) -> Self {
         let window = signal.window();
-        let was_out = self
-            .refreshed_at
-            .is_some_and(|last| new.at.since(last) > outage_bound + self.interval)
-            .then_some(new.at);
+        let was_silent =
+            self.refreshed_at.is_some_and(|last| new.at.since(last) > outage_bound + self.interval);
+        // A silence without a failure is ours: nobody asked, and the source scraped on meanwhile.
+        let was_out = (was_silent && self.failure.is_some()).then_some(new.at);
         // A restart is believed to have emptied the windows: what was scraped in the meantime is lost.
         let restarted =
             new.source_started.filter(|started| window.is_some_and(|window| new.at.since(*started) < window));
@@ -124,7 +125,9 @@ impl Snapshot {
             .flatten()
             .max()
             .filter(|until| *until > new.at);
-        let measured = self.set.as_ref().and_then(|previous| new.set.cadence_since(previous));
+        // The gap over a silence is the length of the silence.
+        let previous = self.set.as_ref().filter(|_| !was_silent);
+        let measured = previous.and_then(|previous| new.set.cadence_since(previous));
         Self {
             version: self.version + 1,
             set: Some(Arc::new(new.set)),
@@ -164,3 +167,6 @@ pub struct Refreshed {
     /// What the source remarked on its answer.
     pub warnings: Arc<[String]>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,6 +66,13 @@ pub struct Series {
     pub element: u32,
 }
 
+impl Series {
+    /// What the series of a set are ordered by.
+    fn order(&self) -> (&str, &Labels) {
+        (self.labels.get("namespace").unwrap_or_default(), &self.labels)
+    }
+}
+
 /// A signal's numbers for the whole cluster, indexed by namespace.
 #[derive(Debug, Default)]
 pub struct SeriesSet {
@@ -98,10 +105,15 @@ impl SeriesSet {
 
     /// When `series` was sampled, by our clock: the source's clock may be off, ages must not be.
     pub fn sampled_at(&self, series: &Series) -> Timestamp {
-        series.at.shifted(self.clock_offset)
+        self.by_our_clock(series.at)
     }
 
-    /// The age of the newest sample at `now`, by our clock.
+    /// A time of the source's clock by ours.
+    pub fn by_our_clock(&self, at: Timestamp) -> Timestamp {
+        at.shifted(self.clock_offset)
+    }
+
+    /// When the newest sample was taken, by our clock.
     pub fn newest(&self) -> Option<Timestamp> {
         self.series.iter().map(|series| self.sampled_at(series)).max()
     }
@@ -118,10 +130,8 @@ impl SeriesSet {
             .iter()
             .step_by(step)
             .filter_map(|series| {
-                let namespace = series.labels.get("namespace").unwrap_or_default();
-                let earlier = previous.in_namespace(namespace);
-                let index = earlier.binary_search_by(|old| old.labels.cmp(&series.labels)).ok()?;
-                let gap = series.at.since(earlier[index].at);
+                let index = previous.series.binary_search_by(|old| old.order().cmp(&series.order())).ok()?;
+                let gap = series.at.since(previous.series[index].at);
                 (!gap.is_zero()).then_some(gap)
             })
             .collect();
@@ -129,3 +139,6 @@ impl SeriesSet {
         gaps.get(gaps.len() / 2).copied()
     }
 }
+
+#[cfg(test)]
+mod tests;
