@@ -38,6 +38,9 @@ impl Catalog {
         let index = self.engines.len();
         let name: Arc<str> = file.engine.into();
         parse_series(&file.detect)?;
+        if self.engines.iter().any(|known| known.name == name) {
+            return Err(format!("engine {name} has a file already, so its series would be counted twice"));
+        }
         self.engines.push(Engine {
             labels: NeutralLabels {
                 // A device exporter watches engines and is none itself.
@@ -56,6 +59,9 @@ impl Catalog {
             let preset = self.preset(index, preset).map_err(|message| format!("{name}: {message}"))?;
             self.add_raw(&preset);
             let providers = self.presets.entry(preset.name.clone()).or_default();
+            if providers.iter().any(|other| other.engine == index) {
+                return Err(format!("{name}: stated twice, so it would be counted twice"));
+            }
             if let Some(other) = providers.first() {
                 agrees(&preset, other).map_err(|message| format!("{name}: {message}"))?;
             }
@@ -120,7 +126,15 @@ impl Catalog {
         };
         match &preset.value {
             Value::Linear { terms, .. } | Value::Ratio { terms, .. } => {
-                for (term, unit) in terms.iter().zip(&preset.units) {
+                let is_code = |index: usize| {
+                    let Value::Linear { sum, .. } = &preset.value else { return false };
+                    sum.iter().any(|one| one.term == index && one.nonzero)
+                };
+                for (index, (term, unit)) in terms.iter().zip(&preset.units).enumerate() {
+                    // A code by itself is no measure: whatever folds it gives nonsense.
+                    if is_code(index) {
+                        continue;
+                    }
                     for series in &term.series {
                         let alone = Term { series: vec![series.clone()], ..term.clone() };
                         put(&series.name, RawTerm::Plain(alone), unit.clone());
@@ -139,6 +153,10 @@ impl Catalog {
 /// Providers of one name must be one metric to the HPA.
 fn agrees(new: &Preset, old: &Preset) -> Result<(), String> {
     let shape = |preset: &Preset| std::mem::discriminant(&preset.value);
+    let statistic = |preset: &Preset| match preset.value {
+        Value::Distribution { statistic, .. } => Some(statistic),
+        _ => None,
+    };
     let facts = [
         ("unit", new.unit == old.unit),
         ("semantics", new.semantics == old.semantics),
@@ -146,6 +164,7 @@ fn agrees(new: &Preset, old: &Preset) -> Result<(), String> {
         ("range", new.range == old.range),
         ("aggregate", new.aggregate == old.aggregate),
         ("kind of value", shape(new) == shape(old)),
+        ("statistic", statistic(new) == statistic(old)),
     ];
     match facts.iter().find(|(_, same)| !same) {
         Some((fact, _)) => Err(format!("its {fact} differs from that of another engine")),

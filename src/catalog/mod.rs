@@ -165,3 +165,6 @@ impl Preset {
         matches!(self.value, Value::Distribution { .. })
     }
 }
+
+#[cfg(test)]
+mod tests;
