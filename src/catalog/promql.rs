@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use promql_parser::label::Matchers;
+use promql_parser::parser::value::ValueType;
 use promql_parser::parser::{Expr, VectorSelector, parse};
 use promql_parser::util::visitor::{ExprVisitor, walk_expr};
 
@@ -105,7 +106,9 @@ fn part(expression: &str, name: &str) -> String {
 
 /// A user's query as it is, with the oldest sample time of each namespace beside it.
 fn compile_query(signal: &QuerySignal) -> String {
-    let mut query = part(&format!("({})", signal.promql), "0");
+    let is_scalar = parse(&signal.promql).is_ok_and(|expr| expr.value_type() == ValueType::Scalar);
+    let vector = if is_scalar { "vector" } else { "" };
+    let mut query = part(&format!("{vector}({})", signal.promql), "0");
     let selectors = if signal.timed { selectors(&signal.promql) } else { Vec::new() };
     let times: Vec<_> = selectors.iter().map(|selector| format!("timestamp({selector})")).collect();
     let times = times.join(" or ");
