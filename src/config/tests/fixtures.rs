@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::catalog::Catalog;
-use crate::config::{Checked, Diagnostics, Report, check, load};
+use crate::config::{Checked, Diagnostics, Report, check, load, read};
 
 fn run(file: &str, text: &str) -> (Checked, Report) {
     let catalog = Catalog::built_in().unwrap();
@@ -129,4 +129,38 @@ fn autoscalers_may_use_a_configuration_of_another_file() {
     let mut diags = Diagnostics::default();
     check("hpa.yaml", &autoscaler, &catalog, None, &mut diags);
     assert_eq!(diags.finish().errors, 1);
+}
+
+#[test]
+fn files_that_cannot_be_read_are_reported() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str, content: &[u8]| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    };
+    let message = |path: &std::path::Path| {
+        let mut diags = Diagnostics::default();
+        assert_eq!(read(path, &mut diags), None);
+        diags.finish().diagnostics.remove(0).message
+    };
+    assert!(message(&directory.path().join("missing")).starts_with("cannot read the file: "));
+    assert!(message(directory.path()).starts_with("cannot read the file: "));
+    assert_eq!(message(&path("latin-1", b"a: 1\nb: \xfc\n")), "the file is not UTF-8 text: see line 2");
+    assert_eq!(message(&path("huge", &vec![b' '; (1 << 20) + 1])), "the file is larger than 1 MiB");
+    let mut diags = Diagnostics::default();
+    let largest = path("largest", &vec![b' '; 1 << 20]);
+    assert_eq!(read(&largest, &mut diags).map(|text| text.len()), Some(1 << 20));
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let (_, report) = run(
+        "config.yaml",
+        "apiVersion: inferometer.dev/v1alpha1\nkind: Configuration\nsources:\n- name: a\n  prometheus:\n    \
+         url: http://a\n    auth: { basic: { username: 'a:b', pasword: hunter2, usr: { x: hunter2 } }, bearer: hunter2,\n      \
+         headers: [{ name: Cookie, value: hunter2 }, { name: X, valu: hunter2 }] }\n",
+    );
+    assert!(report.errors > 4);
+    assert!(!report.to_string().contains("hunter2"), "{report}");
 }

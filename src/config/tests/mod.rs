@@ -1,5 +1,6 @@
 mod decode;
 mod diagnostic;
+mod docs;
 mod fixtures;
 mod locate;
 mod parse;
