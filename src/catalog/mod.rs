@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod file;
+mod known;
 mod load;
 pub mod promql;
 mod resolve;
 mod series;
 
 pub use load::CatalogError;
-pub use resolve::{STATISTICS, Statistic};
+pub use resolve::{AGGREGATES, STATISTICS, Statistic};
+pub use known::{KnownKind, KnownSeries};
 pub use series::parse_series;
 
 use crate::core::metric::{Aggregate, Direction, Semantics, Target, Weighted};

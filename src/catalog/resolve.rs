@@ -34,7 +34,8 @@ pub const STATISTICS: [(&str, Statistic); 5] = [
     ("_mean", Statistic::Mean),
 ];
 
-const AGGREGATES: [(&str, Aggregate); 4] = [
+/// Every aggregate that a suffix can ask for.
+pub const AGGREGATES: [(&str, Aggregate); 4] = [
     ("_sum", Aggregate::Sum),
     ("_avg", Aggregate::Avg),
     ("_max", Aggregate::Max),
