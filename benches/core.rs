@@ -59,7 +59,8 @@ fn request(criterion: &mut Criterion) {
         bencher.iter(|| catalog.resolve(black_box("inference_time_to_first_token_seconds_p99_max")));
     });
     criterion.bench_function("parse a selector", |bencher| {
-        bencher.iter(|| Selector::parse(black_box("app=vllm,tier in (gold,silver),!canary,zone notin (a,b)")));
+        bencher
+            .iter(|| Selector::parse(black_box("app=vllm,tier in (gold,silver),!canary,zone notin (a,b)")));
     });
 }
 

@@ -14,9 +14,9 @@ pub mod promql;
 mod resolve;
 mod series;
 
+pub use known::{KnownKind, KnownSeries};
 pub use load::CatalogError;
 pub use resolve::{AGGREGATES, STATISTICS, Statistic};
-pub use known::{KnownKind, KnownSeries};
 pub use series::parse_series;
 
 use crate::core::metric::{Aggregate, Direction, Semantics, Target, Weighted};

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use promql_parser::label::Matchers;
-use promql_parser::parser::value::ValueType;
 use promql_parser::parser::{Expr, VectorSelector, parse};
 use promql_parser::util::visitor::{ExprVisitor, walk_expr};
 
@@ -82,14 +81,13 @@ fn compile_series(signal: &SeriesSignal, narrowed: Option<&LabelMatcher>) -> Str
         }
         let suffix = if is_histogram { "_count" } else { "" };
         // The oldest time stands where labels are summed away.
-        let mut time = alternatives(
-            &Term { without: Vec::new(), ..term.clone() },
-            suffix,
-            &|selector| match &term.without[..] {
+        let mut time =
+            alternatives(&Term { without: Vec::new(), ..term.clone() }, suffix, &|selector| match &term
+                .without[..]
+            {
                 [] => format!("timestamp({selector})"),
                 labels => format!("min without ({}) (timestamp({selector}))", labels.join(", ")),
-            },
-        );
+            });
         if times.contains(&time) {
             time.clear();
         }
@@ -106,9 +104,7 @@ fn part(expression: &str, name: &str) -> String {
 
 /// A user's query as it is, with the oldest sample time of each namespace beside it.
 fn compile_query(signal: &QuerySignal) -> String {
-    let is_scalar = parse(&signal.promql).is_ok_and(|expr| expr.value_type() == ValueType::Scalar);
-    let vector = if is_scalar { "vector" } else { "" };
-    let mut query = part(&format!("{vector}({})", signal.promql), "0");
+    let mut query = part(&format!("({})", signal.promql), "0");
     let selectors = if signal.timed { selectors(&signal.promql) } else { Vec::new() };
     let times: Vec<_> = selectors.iter().map(|selector| format!("timestamp({selector})")).collect();
     let times = times.join(" or ");
@@ -152,7 +148,8 @@ pub const PRESENT: &str = "series";
 /// A query that tells which of `series` exist anywhere, in the label [`PRESENT`].
 pub fn presence(series: &[Arc<str>]) -> QuerySignal {
     let names = series.iter().map(|name| regex::escape(name)).collect::<Vec<_>>().join("|");
-    let matcher = series::matcher(&LabelMatcher { name: "__name__".into(), op: MatchOp::Matches, value: names });
+    let matcher =
+        series::matcher(&LabelMatcher { name: "__name__".into(), op: MatchOp::Matches, value: names });
     let selector = VectorSelector::new(None, Matchers::one(matcher));
     let promql = format!(
         "label_replace(group by (__name__) ({selector}), \"{PRESENT}\", \"$1\", \"__name__\", \"(.+)\")"

@@ -7,7 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Catalog, Preset, RawSeries, RawTerm, Value};
-use crate::core::metric::{Aggregate, Direction, Formula, Input, Metric, Missing, Scope, Semantics, Weighted};
+use crate::core::metric::{
+    Aggregate, Direction, Formula, Input, Metric, Missing, Scope, Semantics, Weighted,
+};
 use crate::core::signal::{Kind, SeriesSignal, Signal, Term};
 
 /// What of a distribution is wanted.
@@ -35,12 +37,8 @@ pub const STATISTICS: [(&str, Statistic); 5] = [
 ];
 
 /// Every aggregate that a suffix can ask for.
-pub const AGGREGATES: [(&str, Aggregate); 4] = [
-    ("_sum", Aggregate::Sum),
-    ("_avg", Aggregate::Avg),
-    ("_max", Aggregate::Max),
-    ("_min", Aggregate::Min),
-];
+pub const AGGREGATES: [(&str, Aggregate); 4] =
+    [("_sum", Aggregate::Sum), ("_avg", Aggregate::Avg), ("_max", Aggregate::Max), ("_min", Aggregate::Min)];
 
 impl Statistic {
     fn formula(self) -> (Kind, Formula) {
@@ -157,8 +155,11 @@ impl Catalog {
                 sum: vec![Weighted { term: 0, weight: 1.0, optional: false, nonzero: false }],
             },
             RawTerm::Distribution(series) => {
-                let statistic =
-                    if let Value::Distribution { statistic, .. } = preset.value { statistic } else { Statistic::P95 };
+                let statistic = if let Value::Distribution { statistic, .. } = preset.value {
+                    statistic
+                } else {
+                    Statistic::P95
+                };
                 Value::Distribution { series: vec![series.clone()], statistic }
             }
         };
@@ -208,7 +209,9 @@ fn subtracts(value: &Value) -> bool {
 /// Whether the preset is its series and nothing else, so that unit and range are the series' own.
 fn is_plain(value: &Value) -> bool {
     match value {
-        Value::Linear { sum, .. } => matches!(&sum[..], [one] if (one.weight - 1.0).abs() < f64::EPSILON && !one.nonzero),
+        Value::Linear { sum, .. } => {
+            matches!(&sum[..], [one] if (one.weight - 1.0).abs() < f64::EPSILON && !one.nonzero)
+        }
         Value::Ratio { .. } => false,
         Value::Distribution { .. } => true,
     }

@@ -83,7 +83,8 @@ async fn directly(args: &Args, url: &Url, selector: &Selector) -> Result<Explana
         },
     };
     let definitions = Sources::default().definitions(definitions::flag_source(Some(url)), configuration);
-    let engine = Engine::new(Arc::clone(&catalog), definitions, Pace::default(), Arc::new(Telemetry::default()));
+    let engine =
+        Engine::new(Arc::clone(&catalog), definitions, Pace::default(), Arc::new(Telemetry::default()));
     let ask = Ask { metric: &args.metric, namespace: &args.namespace, selector, patience: PATIENCE };
     let explained = engine.explain(ask).await.map_err(|error| match error {
         AskError::Unknown => anyhow!("{}", super::catalog::unknown(&catalog, &args.metric)),
@@ -108,7 +109,10 @@ async fn from_server(args: &Args, selector: &Selector) -> Result<Explanation> {
         .extend(["apis", "external.metrics.k8s.io", "v1beta1", "namespaces", &args.namespace, &args.metric]);
     url.query_pairs_mut().append_pair("labelSelector", &selector.to_string()).append_pair("explain", "true");
     let response = client.get(url).send().await.with_context(|| {
-        format!("cannot reach {}; is `inferometer serve` running there, or do you want --prometheus-url?", args.server)
+        format!(
+            "cannot reach {}; is `inferometer serve` running there, or do you want --prometheus-url?",
+            args.server
+        )
     })?;
     let code = response.status();
     let body = crate::source::body::read_limited(response, 8 << 20).await?;

@@ -56,11 +56,3 @@ pub use suggest::did_you_mean;
 
 #[cfg(test)]
 mod tests;
-
-/// temp
-#[derive(Default)]
-pub struct Configuration { /// s
-    pub sources: Vec<crate::source::prometheus::Settings>, /// m
-    pub metrics: Vec<crate::core::metric::Metric> }
-/// temp
-pub fn read(_: &std::path::Path, _: &crate::catalog::Catalog, _: &mut Diagnostics) -> Option<Configuration> { Some(Configuration::default()) }

@@ -92,7 +92,11 @@ impl<'a> Run<'a> {
     }
 
     /// The elements of one input, or in words why there are none.
-    fn select(&mut self, input: &'a Input, snapshot: &'a Snapshot) -> Result<Result<Selected<'a>, String>, Refusal> {
+    fn select(
+        &mut self,
+        input: &'a Input,
+        snapshot: &'a Snapshot,
+    ) -> Result<Result<Selected<'a>, String>, Refusal> {
         let Some(set) = &snapshot.set else {
             self.record(input, snapshot, 0, 0);
             return Err(self.unread(&input.signal, snapshot));
@@ -163,7 +167,12 @@ impl<'a> Run<'a> {
             format!("{signal} exists ({total} series), but not in namespace {namespace}")
         } else {
             let labels = candidates.first().map(|series| {
-                series.labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",")
+                series
+                    .labels
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .collect::<Vec<_>>()
+                    .join(",")
             });
             format!(
                 "none of the {} series of {signal} in namespace {namespace} matches {selector}; one of them has {}",
@@ -176,7 +185,8 @@ impl<'a> Run<'a> {
     fn nothing(&self, known: &[(&Input, &Snapshot)], absences: &[String]) -> Result<Reading, Refusal> {
         let well = known.iter().all(|(_, snapshot)| snapshot.is_well(self.now));
         if self.metric.absent == Missing::Zero && well {
-            let read = known.iter().filter_map(|(_, snapshot)| snapshot.refreshed_at).min().unwrap_or(self.now);
+            let read =
+                known.iter().filter_map(|(_, snapshot)| snapshot.refreshed_at).min().unwrap_or(self.now);
             return Ok(Reading {
                 value: 0.0,
                 quantity: self.quantity(0.0)?,
@@ -192,7 +202,11 @@ impl<'a> Run<'a> {
         let mut reason = absences.join("; ");
         if known.is_empty() {
             let engines: Vec<_> = self.metric.inputs.iter().map(|input| input.engine.to_string()).collect();
-            reason = format!("source {} has series of none of its engines ({})", self.source_name, engines.join(", "));
+            reason = format!(
+                "source {} has series of none of its engines ({})",
+                self.source_name,
+                engines.join(", ")
+            );
         } else if self.metric.absent == Missing::Zero {
             reason.push_str("; absence counts as zero only while the source is well");
         }
@@ -259,7 +273,9 @@ impl<'a> Run<'a> {
 
     fn quantity(&self, value: f64) -> Result<Quantity, Refusal> {
         match Quantity::from_f64(value) {
-            Err(QuantityError::Negative(_)) if self.metric.negative == Missing::Zero => Quantity::from_f64(0.0),
+            Err(QuantityError::Negative(_)) if self.metric.negative == Missing::Zero => {
+                Quantity::from_f64(0.0)
+            }
             other => other,
         }
         .map_err(|cause| Refusal::Unservable { metric: self.metric.name.to_string(), cause })

@@ -97,9 +97,10 @@ impl ElementStep {
             (Some(pod), Some(device)) => format!("{pod} {device}{slice}"),
             (Some(pod), None) => format!("{pod}{index}"),
             (None, Some(device)) => format!("{device}{slice}"),
-            (None, None) => labels
-                .get("instance")
-                .map_or_else(|| labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","), str::to_owned),
+            (None, None) => labels.get("instance").map_or_else(
+                || labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","),
+                str::to_owned,
+            ),
         }
     }
 }

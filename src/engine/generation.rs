@@ -181,12 +181,7 @@ impl Generation {
         Some(self.slot(source, &signal, Some(PRESENCE_EVERY)))
     }
 
-    fn slot(
-        &self,
-        source: &Arc<dyn Source>,
-        signal: &Arc<Signal>,
-        interval: Option<Duration>,
-    ) -> Arc<Slot> {
+    fn slot(&self, source: &Arc<dyn Source>, signal: &Arc<Signal>, interval: Option<Duration>) -> Arc<Slot> {
         let key = (source.name().to_owned(), Arc::clone(signal), interval);
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(Slot::new(Arc::clone(signal), Arc::clone(source), interval, self.pace.idle));

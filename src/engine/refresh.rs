@@ -132,7 +132,8 @@ async fn refresh(slot: &Arc<Slot>, context: &Context) -> Result<(), SourceError>
         let (slot, coverage) = (Arc::clone(slot), coverage.clone());
         async move { slot.source.fetch(&slot.signal, &coverage, asked_at).await }
     });
-    let result = fetch.await.unwrap_or_else(|_| Err(SourceError::Unusable("it could not be decoded".to_owned())));
+    let result =
+        fetch.await.unwrap_or_else(|_| Err(SourceError::Unusable("it could not be decoded".to_owned())));
     let took = began.elapsed();
     context.telemetry.refreshed(slot.source_name(), took, result.as_ref().err().map(SourceError::kind));
     let before: Arc<Snapshot> = slot.snapshot();

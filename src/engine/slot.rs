@@ -52,9 +52,9 @@ impl Slot {
         fixed_interval: Option<Duration>,
         idle: Duration,
     ) -> Self {
-        let wanted = signal.is_dear().then(|| {
-            Cache::builder().max_capacity(2 * NARROWED_NAMESPACES).time_to_idle(idle).build()
-        });
+        let wanted = signal
+            .is_dear()
+            .then(|| Cache::builder().max_capacity(2 * NARROWED_NAMESPACES).time_to_idle(idle).build());
         Self {
             signal,
             source,

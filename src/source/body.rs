@@ -6,7 +6,10 @@ use super::SourceError;
 ///
 /// # Errors
 /// `TooLarge` as soon as the bound is passed; `Unreachable` when the body breaks off.
-pub(crate) async fn read_limited(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, SourceError> {
+pub(crate) async fn read_limited(
+    mut response: reqwest::Response,
+    limit: usize,
+) -> Result<Vec<u8>, SourceError> {
     let too_large = || SourceError::TooLarge(format!("more than {} MiB", limit.div_ceil(1 << 20)));
     let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
     if announced > limit {

@@ -85,7 +85,12 @@ impl Prometheus {
         }
     }
 
-    async fn query(&self, signal: &Arc<Signal>, coverage: &Coverage, now: Timestamp) -> Result<Answer, SourceError> {
+    async fn query(
+        &self,
+        signal: &Arc<Signal>,
+        coverage: &Coverage,
+        now: Timestamp,
+    ) -> Result<Answer, SourceError> {
         let client = self.client()?;
         let query = promql::compile(signal, coverage);
         let timeout = format!("{}ms", self.settings.timeout.as_millis());
@@ -95,9 +100,10 @@ impl Prometheus {
         let body = read_limited(response, self.settings.max_body).await?;
         // Tens of thousands of series take milliseconds that the threads which answer cannot spare.
         let (of, max_series) = (Arc::clone(signal), self.settings.max_series);
-        let decoded = tokio::task::spawn_blocking(move || decode::decode(&body, status, &of, now, max_series))
-            .await
-            .map_err(|_| SourceError::Unusable("it could not be decoded".to_owned()))??;
+        let decoded =
+            tokio::task::spawn_blocking(move || decode::decode(&body, status, &of, now, max_series))
+                .await
+                .map_err(|_| SourceError::Unusable("it could not be decoded".to_owned()))??;
         if !self.settings.accept_partial
             && let Some(warning) = decoded.warnings.iter().find(|warning| !decode::is_annotation(warning))
         {
@@ -137,7 +143,9 @@ impl Prometheus {
         let response = request.send().await.map_err(|error| self.transport_error(&error))?;
         let status = response.status();
         if status.is_redirection() {
-            return Err(SourceError::Refused(format!("HTTP {status}: redirects are not followed; configure the final URL")));
+            return Err(SourceError::Refused(format!(
+                "HTTP {status}: redirects are not followed; configure the final URL"
+            )));
         }
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             return Err(SourceError::Refused(format!("HTTP {status}: check the credentials of this source")));
@@ -187,8 +195,9 @@ fn build_client(settings: &Settings) -> Result<Client, SourceError> {
     }
     if let Some((certificate, key)) = &settings.auth.client_certificate {
         let pem = [read(certificate)?, b"\n".to_vec(), read(key)?].concat();
-        let identity = reqwest::Identity::from_pem(&pem)
-            .map_err(|error| unusable(&format!("{} with {}", certificate.display(), key.display()), &error))?;
+        let identity = reqwest::Identity::from_pem(&pem).map_err(|error| {
+            unusable(&format!("{} with {}", certificate.display(), key.display()), &error)
+        })?;
         builder = builder.identity(identity);
     }
     builder.build().map_err(|error| unusable("the client's TLS settings", &error))

@@ -161,16 +161,13 @@ fn attribute(rows: &mut [(Labels, Timestamp, Vec<Option<f64>>)]) {
     }
     for (labels, ..) in rows {
         if is_attributed(labels) {
-            let renamed = |name: &str| {
-                ATTRIBUTION.iter().find(|(_, from)| from.contains(&name)).map(|(to, _)| *to)
-            };
+            let renamed =
+                |name: &str| ATTRIBUTION.iter().find(|(_, from)| from.contains(&name)).map(|(to, _)| *to);
             let pairs: Vec<Label> = labels
                 .0
                 .iter()
                 .filter(|(_, value)| !value.is_empty())
-                .filter_map(|(name, value)| {
-                    renamed(name).map(|to| (Arc::from(to), Arc::clone(value)))
-                })
+                .filter_map(|(name, value)| renamed(name).map(|to| (Arc::from(to), Arc::clone(value))))
                 .collect();
             let kept = labels.0.iter().filter(|(name, _)| {
                 renamed(name).is_none() && !ATTRIBUTION.iter().any(|(to, _)| *to == name.as_ref())
