@@ -6,7 +6,10 @@
 
 pub mod api;
 pub mod catalog;
+pub mod cli;
 pub mod config;
 pub mod core;
+pub mod engine;
 pub mod server;
 pub mod source;
+pub mod telemetry;

@@ -119,8 +119,8 @@ impl Catalog {
     }
 
     fn add_raw(&mut self, preset: &Preset) {
-        let mut put = |name: &str, term: RawTerm, unit: Option<Arc<str>>| {
-            let raw = RawSeries { engine: preset.engine, term, unit, preset: preset.name.clone() };
+        let mut put = |name: &str, term: RawTerm, unit: Option<Arc<str>>, is_code: bool| {
+            let raw = RawSeries { engine: preset.engine, term, unit, is_code, preset: preset.name.clone() };
             // The first preset that reads a series is the plainest, by the order of the file.
             self.raw.entry(name.to_owned()).or_insert(raw);
         };
@@ -131,19 +131,15 @@ impl Catalog {
                     sum.iter().any(|one| one.term == index && one.nonzero)
                 };
                 for (index, (term, unit)) in terms.iter().zip(&preset.units).enumerate() {
-                    // A code by itself is no measure: whatever folds it gives nonsense.
-                    if is_code(index) {
-                        continue;
-                    }
                     for series in &term.series {
                         let alone = Term { series: vec![series.clone()], ..term.clone() };
-                        put(&series.name, RawTerm::Plain(alone), unit.clone());
+                        put(&series.name, RawTerm::Plain(alone), unit.clone(), is_code(index));
                     }
                 }
             }
             Value::Distribution { series, .. } => {
                 for series in series {
-                    put(&series.name, RawTerm::Distribution(series.clone()), None);
+                    put(&series.name, RawTerm::Distribution(series.clone()), None, false);
                 }
             }
         }

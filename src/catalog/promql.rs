@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use promql_parser::label::Matchers;
-use promql_parser::parser::value::ValueType;
-use promql_parser::parser::{Expr, VectorSelector, parse};
+use promql_parser::parser::{AtModifier, Expr, VectorSelector, parse};
 
 use super::series;
 use crate::core::freshness::Coverage;
@@ -104,12 +103,7 @@ fn part(expression: &str, name: &str) -> String {
 
 /// A user's query as it is, with the oldest sample time of each namespace beside it.
 fn compile_query(signal: &QuerySignal) -> String {
-    let promql = &signal.promql;
-    // A comment at the end must not swallow the parenthesis.
-    let end = if promql.contains('#') { "\n" } else { "" };
-    let is_scalar = parse(promql).is_ok_and(|expr| expr.value_type() == ValueType::Scalar);
-    let function = if is_scalar { "vector" } else { "" };
-    let mut query = part(&format!("{function}({promql}{end})"), "0");
+    let mut query = part(&format!("({})", signal.promql), "0");
     let selectors = if signal.timed { selectors(&signal.promql) } else { Vec::new() };
     let times: Vec<_> = selectors.iter().map(|selector| format!("timestamp({selector})")).collect();
     let times = times.join(" or ");
@@ -126,8 +120,13 @@ fn selectors(promql: &str) -> Vec<String> {
         match expr {
             Expr::VectorSelector(selector) => found.push(selector),
             Expr::MatrixSelector(matrix) => found.push(&matrix.vs),
-            Expr::Subquery(subquery) if subquery.offset.is_none() && subquery.at.is_none() => {
-                collect(&subquery.expr, found);
+            Expr::Subquery(subquery) => {
+                // `@ start()` and `@ end()` of an instant query are now.
+                let is_elsewhere =
+                    subquery.offset.is_some() || matches!(subquery.at, Some(AtModifier::At(_)));
+                if !is_elsewhere {
+                    collect(&subquery.expr, found);
+                }
             }
             Expr::Aggregate(aggregate) => collect(&aggregate.expr, found),
             Expr::Unary(unary) => collect(&unary.expr, found),

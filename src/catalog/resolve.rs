@@ -36,7 +36,8 @@ pub const STATISTICS: [(&str, Statistic); 5] = [
     ("_mean", Statistic::Mean),
 ];
 
-const AGGREGATES: [(&str, Aggregate); 4] =
+/// Every aggregate that a suffix can ask for.
+pub const AGGREGATES: [(&str, Aggregate); 4] =
     [("_sum", Aggregate::Sum), ("_avg", Aggregate::Avg), ("_max", Aggregate::Max), ("_min", Aggregate::Min)];
 
 impl Statistic {
@@ -147,6 +148,9 @@ impl Catalog {
     /// A series by its own name, in its own unit: gauges as they are, counters as rates, histograms
     /// as the statistic asked for.
     fn raw_metric(&self, name: &str, base: &str, raw: &RawSeries, wish: Wish) -> Option<Metric> {
+        if raw.is_code {
+            return None;
+        }
         let preset = self.presets.get(&raw.preset)?.iter().find(|preset| preset.engine == raw.engine)?;
         let value = match &raw.term {
             RawTerm::Plain(term) => Value::Linear {

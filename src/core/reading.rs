@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::quantity::Quantity;
 use super::series::Labels;
@@ -32,7 +32,7 @@ pub struct Reading {
 }
 
 /// Every step that led to a reading or a refusal, for people.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Derivation {
     /// One for each engine or query that was looked at.
@@ -44,7 +44,7 @@ pub struct Derivation {
 }
 
 /// What one input contributed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InputStep {
     /// The engine, or the source's name for a user's query.
@@ -76,7 +76,7 @@ pub struct InputStep {
 }
 
 /// One pod or device in a derivation.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ElementStep {
     /// The pod, or the device and its pod.

@@ -112,7 +112,7 @@ pub struct SeriesSignal {
 /// A signal over a PromQL expression.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct QuerySignal {
-    /// The expression, known to parse and to yield a vector or a scalar.
+    /// The expression, known to parse and to yield an instant vector.
     pub promql: String,
     /// The longest range in it, if it has any.
     pub window: Option<Duration>,
@@ -167,6 +167,9 @@ impl fmt::Display for Signal {
                             f.write_str(" or ")?;
                         }
                         f.write_str(&series.name)?;
+                        if term.kind == Kind::Mean {
+                            f.write_str("{_sum,_count}")?;
+                        }
                     }
                 }
                 Ok(())

@@ -10,7 +10,7 @@ use crate::core::time::Human;
 /// # Errors
 /// `TooLarge` as soon as the bound is passed; `Timeout` when the body does not end in time;
 /// `Unreachable` when it breaks off.
-pub(super) async fn read_limited(
+pub(crate) async fn read_limited(
     mut response: reqwest::Response,
     limit: usize,
     timeout: Duration,

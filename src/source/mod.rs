@@ -12,7 +12,7 @@ use crate::core::series::SeriesSet;
 use crate::core::signal::Signal;
 use crate::core::time::Timestamp;
 
-mod body;
+pub(crate) mod body;
 mod credentials;
 pub mod prometheus;
 
@@ -78,7 +78,7 @@ pub trait Source: Send + Sync {
     fn name(&self) -> &str;
 
     /// Reads `signal` for `coverage`. `now` is our clock at the time of asking.
-    fn fetch<'a>(&'a self, signal: &'a Signal, coverage: &'a Coverage, now: Timestamp) -> Fetch<'a>;
+    fn fetch<'a>(&'a self, signal: &'a Arc<Signal>, coverage: &'a Coverage, now: Timestamp) -> Fetch<'a>;
 
     /// What will be asked, in the source's own language, for people.
     fn describe(&self, signal: &Signal, coverage: &Coverage) -> Arc<str>;

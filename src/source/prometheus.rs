@@ -99,7 +99,7 @@ impl Prometheus {
 
     async fn query(
         &self,
-        signal: &Signal,
+        signal: &Arc<Signal>,
         coverage: &Coverage,
         now: Timestamp,
     ) -> Result<Answer, SourceError> {
@@ -110,7 +110,12 @@ impl Prometheus {
         let response = self.send(client.post(self.query_url.clone()).form(&form)).await?;
         let status = response.status();
         let body = read_limited(response, self.settings.max_body, self.settings.timeout).await?;
-        let decoded = decode::decode(&body, status, signal, now, self.settings.max_series)?;
+        // Tens of thousands of series take milliseconds that the threads which answer cannot spare.
+        let (of, max_series) = (Arc::clone(signal), self.settings.max_series);
+        let decoded =
+            tokio::task::spawn_blocking(move || decode::decode(&body, status, &of, now, max_series))
+                .await
+                .map_err(|_| SourceError::Unusable("it could not be decoded".to_owned()))??;
         if !self.settings.accept_partial
             && let Some(warning) = decoded.warnings.iter().find(|warning| !decode::is_annotation(warning))
         {
@@ -221,7 +226,7 @@ impl Source for Prometheus {
         &self.settings.name
     }
 
-    fn fetch<'a>(&'a self, signal: &'a Signal, coverage: &'a Coverage, now: Timestamp) -> Fetch<'a> {
+    fn fetch<'a>(&'a self, signal: &'a Arc<Signal>, coverage: &'a Coverage, now: Timestamp) -> Fetch<'a> {
         Box::pin(self.query(signal, coverage, now))
     }
 

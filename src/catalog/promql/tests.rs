@@ -1,3 +1,5 @@
+use promql_parser::parser::value::ValueType;
+
 use super::*;
 use crate::catalog::{Catalog, STATISTICS};
 
@@ -133,6 +135,8 @@ fn a_users_query_is_kept_as_it_is_with_the_times_behind_it() {
         ("a offset 1h", None),
         ("max_over_time(sum(a)[5m:1m] offset 1h)", None),
         ("a and b @ 1700000000", Some("timestamp(a)")),
+        ("max_over_time(sum(a)[5m:1m] @ 1700000000)", None),
+        ("max_over_time(sum(a)[5m:1m] @ end())", Some("timestamp(a)")),
         ("vector(1)", None),
         ("-(a)", Some("timestamp(a)")),
         ("a{x=\"\\\"y\\\\\"}", Some("timestamp(a{x=\"\\\"y\\\\\"})")),
@@ -143,15 +147,6 @@ fn a_users_query_is_kept_as_it_is_with_the_times_behind_it() {
             "{promql}"
         );
         assert!(!compiled(promql, false).contains("timestamp"), "{promql}");
-    }
-}
-
-#[test]
-fn scalars_and_comments_survive_being_wrapped() {
-    for promql in ["1", "scalar(a)", "time() - 1", "a # in words", "a # one\n + b # two", "1 # one"] {
-        let signal = QuerySignal { promql: promql.into(), window: None, element: Element::Pod, timed: true };
-        let query = compile(&Signal::Query(signal), &Coverage::Cluster);
-        assert!(parse(&query).is_ok_and(|expr| expr.value_type() == ValueType::Vector), "{query}");
     }
 }
 

@@ -119,7 +119,7 @@ async fn fetch(settings: Settings) -> Result<Answer, SourceError> {
 }
 
 async fn fetch_with(client: &Prometheus, signal: &Signal, now: f64) -> Result<Answer, SourceError> {
-    client.fetch(signal, &Coverage::Cluster, at(now)).await
+    client.fetch(&Arc::new(signal.clone()), &Coverage::Cluster, at(now)).await
 }
 
 #[tokio::test]

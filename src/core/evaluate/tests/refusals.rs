@@ -150,10 +150,13 @@ fn when_nothing_was_observed() {
     };
     let ttft = series_signal(Kind::Mean, &["ttft"], Some(90), Element::Pod);
     let ask = Ask::of(Metric { aggregate: Aggregate::Avg, ..mean(ttft) }, snapshot(idle(), 9.0));
-    assert_eq!(said(&ask), ("m: undefined, since ttft saw no observations in the last 1m30s".into(), "idle"));
+    assert_eq!(
+        said(&ask),
+        ("m: undefined, since ttft{_sum,_count} saw no observations in the last 1m30s".into(), "idle")
+    );
     let instant = series_signal(Kind::Mean, &["ttft"], None, Element::Pod);
     let ask = Ask::of(mean(instant), snapshot(idle(), 9.0));
-    assert_eq!(said(&ask).0, "m: undefined, since ttft saw no observations");
+    assert_eq!(said(&ask).0, "m: undefined, since ttft{_sum,_count} saw no observations");
 }
 
 #[test]

@@ -1,0 +1,70 @@
+//! Takes a changed configuration while serving: as a whole, or not at all.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use super::definitions::{self, Sources};
+use crate::catalog::Catalog;
+use crate::engine::Engine;
+use crate::source::prometheus::Settings;
+use crate::telemetry::Telemetry;
+
+/// How often the file is read. By content and not by notification: a mounted ConfigMap changes by
+/// swapping a symbolic link above it.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// What a reload needs.
+pub(super) struct Reloader {
+    pub(super) path: PathBuf,
+    pub(super) flag: Option<Settings>,
+    pub(super) sources: Sources,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) telemetry: Arc<Telemetry>,
+    /// The content that was looked at last, whether it was taken or not.
+    pub(super) seen: Option<Vec<u8>>,
+}
+
+impl Reloader {
+    /// Watches the file for ever.
+    pub(super) async fn watch(mut self) {
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let content = tokio::fs::read(&self.path).await.ok();
+            if content != self.seen {
+                self.seen = content;
+                self.take();
+            }
+        }
+    }
+
+    fn take(&mut self) {
+        match definitions::read(&self.path, &self.catalog) {
+            Ok((configuration, report)) => {
+                let definitions = self.sources.definitions(self.flag.clone(), configuration);
+                self.engine.install(definitions);
+                self.telemetry.reloaded(true);
+                let generation = self.engine.generation().number();
+                info!(file = %self.path.display(), generation, warnings = report.warnings, "configuration taken");
+                report.diagnostics.iter().for_each(|diagnostic| warn!("{}", one_line(diagnostic)));
+            }
+            Err(report) => {
+                self.telemetry.reloaded(false);
+                error!(file = %self.path.display(), errors = report.errors, "configuration refused, the last good one stays");
+                report.diagnostics.iter().for_each(|diagnostic| error!("{}", one_line(diagnostic)));
+            }
+        }
+    }
+}
+
+/// A diagnostic as one line of a log.
+pub(super) fn one_line(diagnostic: &crate::config::Diagnostic) -> String {
+    let hint = diagnostic.hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    let (file, line, column) = (&diagnostic.file, diagnostic.line, diagnostic.column);
+    format!("{file}:{line}:{column}: {}{hint}", diagnostic.message)
+}

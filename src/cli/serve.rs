@@ -1,0 +1,255 @@
+//! `inferometer serve`
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use axum::Router;
+use axum::routing::get;
+use clap::ValueEnum;
+use reqwest::Url;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing::{info, warn};
+use tracing_subscriber::EnvFilter;
+
+use super::definitions::{self, Sources};
+use super::reload::{Reloader, one_line};
+use crate::api::measure::Measured;
+use crate::api::{Api, router};
+use crate::catalog::Catalog;
+use crate::config::Configuration;
+use crate::engine::observe::Signals;
+use crate::engine::{Clock, Engine, Pace};
+use crate::server::guard::{DEADLINE, Guard};
+use crate::server::tls::{self, Tls};
+use crate::server::{Limits, listener};
+use crate::telemetry::Telemetry;
+
+/// How often the certificate's files are read.
+const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
+
+/// Between the signal to end and the end of accepting: balancers need to see that we are not ready.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Flags of `serve`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Configuration file; read again when it changes. The built-in metrics need none.
+    #[arg(long, value_name = "FILE", env = "INFEROMETER_CONFIG")]
+    config: Option<PathBuf>,
+    /// Address to serve the API on.
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    bind_address: IpAddr,
+    /// Port to serve the API on, with TLS; 0 chooses a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 6443)]
+    secure_port: u16,
+    /// Certificate chain, PEM; self-signed if absent. Read again when it changes.
+    #[arg(long, value_name = "FILE", requires = "tls_private_key_file")]
+    tls_cert_file: Option<PathBuf>,
+    /// The certificate's private key, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert_file")]
+    tls_private_key_file: Option<PathBuf>,
+    /// A server with the Prometheus query API: the default source, before those configured.
+    #[arg(long, value_name = "URL", env = "INFEROMETER_PROMETHEUS_URL", value_parser = http_url)]
+    prometheus_url: Option<Url>,
+    /// Serve local callers without asking who they are, on a loopback address only.
+    #[arg(long)]
+    standalone: bool,
+    /// Address of our own /metrics and health, plain HTTP; port 0 chooses a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    observability_address: SocketAddr,
+    /// Form of the log. Its level is set by RUST_LOG.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+/// An absolute `http` or `https` URL without credentials, which belong in files.
+pub(super) fn http_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err("an http or https URL is needed".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("credentials in a URL end up in logs; configure them under `auth` of a source".to_owned());
+    }
+    Ok(url)
+}
+
+/// Serves until told to end.
+pub(super) fn run(args: Args) -> Result<ExitCode> {
+    start_log(args.log_format);
+    if !args.standalone {
+        bail!(
+            "this server cannot tell yet who is calling, so it serves local callers only: \
+             add --standalone (loopback, no authentication)"
+        );
+    }
+    if !args.bind_address.is_loopback() {
+        bail!(
+            "--standalone serves without authentication, so --bind-address must be a loopback address, not {}",
+            args.bind_address
+        );
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(args))
+}
+
+fn start_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => {
+            use std::io::IsTerminal as _;
+            log.with_ansi(std::io::stderr().is_terminal()).init();
+        }
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+async fn serve(args: Args) -> Result<ExitCode> {
+    let Args {
+        config,
+        bind_address,
+        secure_port,
+        tls_cert_file,
+        tls_private_key_file,
+        prometheus_url,
+        standalone: _,
+        observability_address,
+        log_format: _,
+    } = args;
+    tls::install_crypto_provider();
+    let catalog = Arc::new(Catalog::built_in()?);
+    let telemetry = Arc::new(Telemetry::default());
+    let flag = definitions::flag_source(prometheus_url.as_ref());
+
+    // The content first: a change between the two reads is then seen as a change.
+    let seen = config.as_ref().and_then(|path| std::fs::read(path).ok());
+    let configuration = match &config {
+        None => Configuration::default(),
+        Some(path) => match definitions::read(path, &catalog) {
+            Ok((configuration, report)) => {
+                report.diagnostics.iter().for_each(|diagnostic| warn!("{}", one_line(diagnostic)));
+                configuration
+            }
+            Err(report) => {
+                eprint!("{}", report.render(super::colour()));
+                bail!("{} cannot be used", path.display());
+            }
+        },
+    };
+    let mut sources = Sources::default();
+    let definitions = sources.definitions(flag.clone(), configuration);
+    let source_names: Vec<String> =
+        definitions.sources.iter().map(|source| source.name().to_owned()).collect();
+    let engine =
+        Arc::new(Engine::new(Arc::clone(&catalog), definitions, Pace::default(), Arc::clone(&telemetry)));
+    let api = Arc::new(Api::new(Arc::clone(&engine), Arc::clone(&telemetry)));
+
+    let tls = Arc::new(match (tls_cert_file, tls_private_key_file) {
+        (Some(certificate), Some(key)) => Tls::from_files(certificate, key)?,
+        _ => Tls::self_signed(&["localhost"], Clock::wall())?,
+    });
+    let secure = bind(SocketAddr::new(bind_address, secure_port)).await?;
+    let observability = bind(observability_address).await?;
+    let (end, ending) = watch::channel(false);
+    let until_end = |mut ending: watch::Receiver<bool>| async move {
+        let _ = ending.wait_for(|ending| *ending).await;
+    };
+
+    let service =
+        Measured::new(Guard::new(router::router(Arc::clone(&api)), DEADLINE), Arc::clone(&telemetry));
+    let limits = Limits::default();
+    let api_address = secure.local_addr()?;
+    let main = tokio::spawn(listener::serve(
+        secure,
+        Some(Arc::clone(&tls)),
+        service,
+        limits.clone(),
+        until_end(ending.clone()),
+    ));
+    let own_address = observability.local_addr()?;
+    let own = Guard::new(observability_router(&api, &engine, &telemetry), DEADLINE);
+    let own = tokio::spawn(listener::serve(observability, None, own, limits, until_end(ending.clone())));
+    tokio::spawn(watch_certificate(Arc::clone(&tls), until_end(ending), Arc::clone(&telemetry)));
+    if let Some(path) = config {
+        let (engine, telemetry) = (Arc::clone(&engine), Arc::clone(&telemetry));
+        let reloader = Reloader { path, flag, sources, catalog, engine, telemetry, seen };
+        tokio::spawn(reloader.watch());
+    }
+    if source_names.is_empty() {
+        warn!("no source is configured: every metric will be refused; give --prometheus-url or --config");
+    }
+    info!(
+        api = %format_args!("https://{api_address}"),
+        observability = %format_args!("http://{own_address}"),
+        sources = source_names.join(","),
+        certificate_sha256 = tls.fingerprint(),
+        "serving local callers without authentication (--standalone)"
+    );
+
+    let signal = wait_for_signal().await?;
+    info!(signal, "ending: not ready any more, still answering");
+    api.drain();
+    // An impatient second signal ends the wait.
+    let _ =
+        tokio::time::timeout(if signal == "SIGTERM" { LINGER } else { Duration::ZERO }, wait_for_signal())
+            .await;
+    let _ = end.send(true);
+    let drained = main.await.context("the listener failed")?;
+    let _ = own.await;
+    info!(open = drained.open, cut = drained.cut, "ended");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+async fn watch_certificate(tls: Arc<Tls>, ending: impl Future<Output = ()>, telemetry: Arc<Telemetry>) {
+    tls::watch(tls, CERTIFICATE_EVERY, ending, |outcome| match outcome {
+        Ok(tls::Reload::Unchanged) => {}
+        Ok(tls::Reload::Replaced) => telemetry.certificate_reloaded(true),
+        Err(_) => telemetry.certificate_reloaded(false),
+    })
+    .await;
+}
+
+/// The first of the signals that end the process.
+async fn wait_for_signal() -> Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    })
+}
+
+/// `/metrics` and health, for those who watch over us.
+fn observability_router(api: &Arc<Api>, engine: &Arc<Engine>, telemetry: &Arc<Telemetry>) -> Router {
+    let mut registry = telemetry.registry();
+    registry.register_collector(Box::new(Signals(Arc::clone(engine))));
+    let registry = Arc::new(registry);
+    let metrics = move || {
+        let registry = Arc::clone(&registry);
+        async move {
+            let mut text = String::new();
+            // Writing to a String cannot fail.
+            let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
+            let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(http::header::CONTENT_TYPE, content_type)], text)
+        }
+    };
+    router::health_routes().with_state(Arc::clone(api)).route("/metrics", get(metrics))
+}

@@ -1,0 +1,108 @@
+//! Draws an explanation as a tree.
+
+use std::fmt::Write as _;
+
+use crate::api::explain::{AnswerFacts, Explanation, MetricFacts};
+
+/// The explanation for people; `colour` for a terminal.
+pub(super) fn draw(explanation: &Explanation, colour: bool) -> String {
+    let paint = |code: &str, text: &str| {
+        if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    };
+    let Explanation { metric, namespace, selector, source, derivation, .. } = explanation;
+    let mut out = String::new();
+    let selection =
+        if selector.is_empty() { "every series".to_owned() } else { format!("selector {selector}") };
+    let _ = writeln!(out, "{} in namespace {namespace}, {selection}", paint("1", &metric.name));
+    let _ = writeln!(out, "│  {}", metric.help);
+    let _ = writeln!(out, "│  {}", describe(metric));
+    let _ = writeln!(out, "├─ source {source}");
+    for input in &derivation.inputs {
+        let _ = writeln!(out, "│  ├─ {}: {}", input.engine, input.signal);
+        let _ = writeln!(out, "│  │  query    {}", input.query.replace('\n', "\n│  │           "));
+        let _ = writeln!(
+            out,
+            "│  │  series   {} in the cluster, {} in the namespace, {} selected",
+            input.series, input.in_namespace, input.selected
+        );
+        let read = input.read_seconds_ago.map_or("never".to_owned(), |ago| format!("{ago:.1}s ago"));
+        let renewed = input
+            .sample_interval_seconds
+            .map(|every| format!(", renewed there every {every:.0}s"))
+            .unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "│  │  read     {read}, every {:.0}s{renewed}; served up to {:.0}s old",
+            input.interval_seconds, input.limit_seconds
+        );
+        if let Some(failure) = &input.failure {
+            let _ = writeln!(out, "│  │  {}  {failure}", paint("31", "failure"));
+        }
+        for warning in input.warnings.iter() {
+            let _ = writeln!(out, "│  │  {}  {warning}", paint("33", "warning"));
+        }
+        let _ = writeln!(out, "│  │  formula  {}", input.formula);
+    }
+    let width = derivation.elements.iter().map(|element| element.name.len()).max().unwrap_or_default();
+    let _ = writeln!(out, "├─ {} pods or devices", derivation.elements.len());
+    for element in &derivation.elements {
+        let value = element.value.map_or("idle".to_owned(), number);
+        let _ = writeln!(out, "│  ├─ {:width$}  {value:>12}   {:.1}s old", element.name, element.age_seconds);
+    }
+    let _ = writeln!(out, "├─ aggregate {}", derivation.aggregate);
+    match (&explanation.answer, &explanation.refusal) {
+        (Some(answer), _) => {
+            let _ = writeln!(out, "└─ the HPA sees {}", paint("1;32", &answer.value));
+            let _ = writeln!(
+                out,
+                "   exactly {} {}; oldest sample {}, {:.1}s old{}",
+                number(answer.exact),
+                metric.unit,
+                answer.timestamp,
+                answer.age_seconds,
+                if answer.held { "; held, since its source has fallen silent" } else { "" }
+            );
+            if let Some(advice) = advice(metric, answer) {
+                let _ = writeln!(out, "   {advice}");
+            }
+        }
+        (None, Some(refusal)) => {
+            let _ = writeln!(
+                out,
+                "└─ the HPA sees an {} and holds still: {}",
+                paint("1;31", "error"),
+                refusal.message
+            );
+        }
+        (None, None) => {}
+    }
+    out
+}
+
+/// What a metric is, in one line.
+pub(super) fn describe(metric: &MetricFacts) -> String {
+    let range = metric.range.map(|(low, high)| format!(" {low}..{high}")).unwrap_or_default();
+    let window = metric.window_seconds.map(|seconds| format!(", over {seconds}s")).unwrap_or_default();
+    format!(
+        "{}{range}, {}{window}, {}: use target type {}",
+        metric.unit, metric.semantics, metric.direction, metric.target_type
+    )
+}
+
+/// What the suggested target would make of it.
+fn advice(metric: &MetricFacts, answer: &AnswerFacts) -> Option<String> {
+    let target = metric.suggested_target.filter(|target| *target > 0.0)?;
+    let ratio = answer.exact / target;
+    Some(if metric.target_type == "AverageValue" {
+        format!("with AverageValue {} it asks for {} replicas", number(target), ratio.ceil())
+    } else {
+        format!("with Value {} it asks for {ratio:.2} times the ready replicas", number(target))
+    })
+}
+
+/// A number as people write it: no more digits than they read.
+pub(super) fn number(value: f64) -> String {
+    let text = if value.abs() >= 1000.0 { format!("{value:.0}") } else { format!("{value:.4}") };
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    text.to_owned()
+}

@@ -1,0 +1,190 @@
+//! A generation: the definitions in force, and what has been bound to them so far.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use moka::sync::Cache;
+use tokio::sync::Semaphore;
+
+use super::refresh::Pace;
+use super::slot::Slot;
+use crate::catalog::{Catalog, promql};
+use crate::core::metric::{Input, Metric};
+use crate::core::signal::Signal;
+use crate::source::Source;
+
+/// Names that can be bound at once: each known name with each suffix, several times over.
+const BINDINGS: u64 = 10_000;
+
+/// How often it is looked which engines are there.
+const PRESENCE_EVERY: Duration = Duration::from_secs(15);
+
+/// What a configuration defines.
+#[derive(Clone, Default)]
+pub struct Definitions {
+    /// Sources; the first is the default.
+    pub sources: Vec<Arc<dyn Source>>,
+    /// Metrics beside those of the catalog; of equal name, these win.
+    pub metrics: Vec<Metric>,
+}
+
+/// The definitions in force.
+pub struct Generation {
+    number: u64,
+    definitions: Definitions,
+    metrics: HashMap<Arc<str>, Metric>,
+    names: Vec<Arc<str>>,
+    bindings: Cache<Box<str>, Arc<Binding>>,
+    slots: Mutex<HashMap<SlotKey, Arc<Slot>>>,
+    permits: HashMap<String, Arc<Semaphore>>,
+    pace: Pace,
+}
+
+/// A slot is the same as long as source and signal are.
+type SlotKey = (String, Arc<Signal>, Option<Duration>);
+
+/// A name bound to its metric and to the slots of its inputs.
+#[derive(Debug)]
+pub struct Binding {
+    /// The metric.
+    pub metric: Metric,
+    /// The name of its source.
+    pub source_name: String,
+    /// One slot for each of the metric's inputs.
+    pub slots: Vec<Arc<Slot>>,
+    /// Which engines are there; asked only where several could be.
+    pub presence: Option<Arc<Slot>>,
+    pub(super) permits: Arc<Semaphore>,
+}
+
+/// Why a name cannot be bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unbound {
+    /// There is no metric of this name.
+    Unknown,
+    /// There is a metric, and no source to read it from.
+    NoSource,
+}
+
+impl Generation {
+    pub(super) fn first(catalog: &Catalog, definitions: Definitions, pace: Pace) -> Self {
+        Self::build(1, catalog, definitions, HashMap::new(), &HashMap::new(), pace)
+    }
+
+    /// The generation after this one. Slots that are being refreshed from a source that stays are
+    /// carried over, so a reload neither empties nor doubles anything.
+    pub(super) fn next(&self, catalog: &Catalog, definitions: Definitions) -> Self {
+        let stays = |slot: &Slot| definitions.sources.iter().any(|source| Arc::ptr_eq(source, &slot.source));
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = slots
+            .iter()
+            .filter(|(_, slot)| slot.is_refreshing() && stays(slot))
+            .map(|(key, slot)| (key.clone(), Arc::clone(slot)))
+            .collect();
+        drop(slots);
+        Self::build(self.number + 1, catalog, definitions, kept, &self.permits, self.pace)
+    }
+
+    fn build(
+        number: u64,
+        catalog: &Catalog,
+        definitions: Definitions,
+        slots: HashMap<SlotKey, Arc<Slot>>,
+        known_permits: &HashMap<String, Arc<Semaphore>>,
+        pace: Pace,
+    ) -> Self {
+        let metrics: HashMap<Arc<str>, Metric> =
+            definitions.metrics.iter().map(|metric| (Arc::clone(&metric.name), metric.clone())).collect();
+        let names: BTreeSet<Arc<str>> = catalog.names().chain(metrics.keys()).cloned().collect();
+        let permits = definitions
+            .sources
+            .iter()
+            .map(|source| {
+                let name = source.name().to_owned();
+                let permits = known_permits.get(&name).cloned();
+                (name, permits.unwrap_or_else(|| Arc::new(Semaphore::new(pace.concurrency))))
+            })
+            .collect();
+        Self {
+            number,
+            definitions,
+            metrics,
+            names: names.into_iter().collect(),
+            bindings: Cache::new(BINDINGS),
+            slots: Mutex::new(slots),
+            permits,
+            pace,
+        }
+    }
+
+    /// Counts reloads, from 1.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Base names of all metrics, sorted: what discovery lists.
+    pub fn names(&self) -> &[Arc<str>] {
+        &self.names
+    }
+
+    /// The sources in force.
+    pub fn sources(&self) -> &[Arc<dyn Source>] {
+        &self.definitions.sources
+    }
+
+    /// Every slot there is, for our own metrics.
+    pub fn slots(&self) -> Vec<Arc<Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    pub(super) fn bind(&self, catalog: &Catalog, name: &str) -> Result<Arc<Binding>, Unbound> {
+        if let Some(known) = self.bindings.get(name) {
+            return Ok(known);
+        }
+        let metric =
+            self.metrics.get(name).cloned().or_else(|| catalog.resolve(name)).ok_or(Unbound::Unknown)?;
+        let source = match &metric.source {
+            Some(wanted) => self.sources().iter().find(|source| source.name() == wanted.as_ref()),
+            None => self.sources().first(),
+        };
+        let source = source.ok_or(Unbound::NoSource)?;
+        let slots: Vec<_> = metric
+            .inputs
+            .iter()
+            .map(|input| {
+                let slot = self.slot(source, &input.signal, metric.refresh);
+                slot.holds_for(metric.hold);
+                slot
+            })
+            .collect();
+        let binding = Arc::new(Binding {
+            presence: self.presence(source, &metric.inputs),
+            source_name: source.name().to_owned(),
+            permits: Arc::clone(&self.permits[source.name()]),
+            metric,
+            slots,
+        });
+        self.bindings.insert(name.into(), Arc::clone(&binding));
+        Ok(binding)
+    }
+
+    /// One slot tells which of all the engines of a metric are there.
+    fn presence(&self, source: &Arc<dyn Source>, inputs: &[Input]) -> Option<Arc<Slot>> {
+        let mut series: Vec<Arc<str>> = inputs.iter().filter_map(|input| input.detect.clone()).collect();
+        series.sort_unstable();
+        series.dedup();
+        if series.len() < 2 {
+            return None;
+        }
+        let signal = Arc::new(Signal::Query(promql::presence(&series)));
+        Some(self.slot(source, &signal, Some(PRESENCE_EVERY)))
+    }
+
+    fn slot(&self, source: &Arc<dyn Source>, signal: &Arc<Signal>, interval: Option<Duration>) -> Arc<Slot> {
+        let key = (source.name().to_owned(), Arc::clone(signal), interval);
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Slot::new(Arc::clone(signal), Arc::clone(source), interval, self.pace.idle));
+        Arc::clone(slots.entry(key).or_insert_with(new))
+    }
+}

@@ -1,0 +1,74 @@
+//! The engine: keeps what is asked for fresh in the background, and answers from memory.
+//!
+//! ```text
+//!  ask ──▶ binding (name → metric, slots) ──▶ snapshots ──▶ core::evaluate ──▶ reading │ refusal
+//!                                   │ touch        ▲
+//!                                   ▼              │ publish
+//!                               refresher ──▶ source
+//! ```
+//!
+//! A slot holds one signal of one source. It is refreshed while someone asks for it and forgotten
+//! afterwards. Slots are published by swapping a pointer: an answer from a warm slot takes no lock
+//! and waits for nobody.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::catalog::Catalog;
+use crate::telemetry::Telemetry;
+
+mod ask;
+pub mod clock;
+mod generation;
+pub mod observe;
+mod refresh;
+mod slot;
+
+pub use ask::{Answer, Ask, AskError, Explained, Stamp};
+pub use clock::Clock;
+pub use generation::{Binding, Definitions, Generation};
+pub use refresh::Pace;
+pub use slot::Slot;
+
+/// What answers questions about metrics.
+pub struct Engine {
+    clock: Clock,
+    pace: Pace,
+    catalog: Arc<Catalog>,
+    generation: ArcSwap<Generation>,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Engine {
+    /// An engine that knows the catalog and what `definitions` add to it. Nothing is asked of any
+    /// source until someone asks the engine.
+    pub fn new(
+        catalog: Arc<Catalog>,
+        definitions: Definitions,
+        pace: Pace,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
+        let first = Generation::first(&catalog, definitions, pace);
+        telemetry.generation(first.number());
+        Self { clock: Clock::start(), pace, catalog, generation: ArcSwap::from_pointee(first), telemetry }
+    }
+
+    /// Replaces the definitions as a whole. Signals that stay the same stay warm; answers made from
+    /// the old definitions are made anew.
+    pub fn install(&self, definitions: Definitions) {
+        let next = self.generation.load().next(&self.catalog, definitions);
+        self.telemetry.generation(next.number());
+        self.generation.store(Arc::new(next));
+    }
+
+    /// The definitions in force.
+    pub fn generation(&self) -> Arc<Generation> {
+        self.generation.load_full()
+    }
+
+    /// The clock by which ages are told.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+}

@@ -1,0 +1,167 @@
+//! The refresher: one task for each signal that someone asks for.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
+use tracing::{debug, info, warn};
+
+use super::clock::Clock;
+use super::slot::Slot;
+use crate::core::freshness::{Refreshed, Snapshot};
+use crate::source::{Answer, SourceError};
+use crate::telemetry::Telemetry;
+
+/// How often sources are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// The shortest interval.
+    pub fastest: Duration,
+    /// The longest.
+    pub slowest: Duration,
+    /// A query may take its interval divided by this.
+    pub share: u32,
+    /// A signal that nobody asked for so long is no longer read.
+    pub idle: Duration,
+    /// How many queries may run at a source at once.
+    pub concurrency: usize,
+}
+
+impl Default for Pace {
+    /// Between 2 s and 15 s, so that a query's duration stays below 1 % of its interval. Five
+    /// minutes without a question end it: an HPA in a large cluster comes every two and a half.
+    fn default() -> Self {
+        Self {
+            fastest: Duration::from_secs(2),
+            slowest: Duration::from_secs(15),
+            share: 100,
+            idle: Duration::from_secs(300),
+            concurrency: 8,
+        }
+    }
+}
+
+impl Pace {
+    /// The interval that fits a query that took so long.
+    pub fn interval(&self, took: Duration) -> Duration {
+        (took * self.share).clamp(self.fastest, self.slowest)
+    }
+
+    /// The pause after the n-th failure in a row (from 1), before it is spread.
+    pub fn backoff(&self, failures: u32) -> Duration {
+        let first = Duration::from_millis(500);
+        (first * 2_u32.saturating_pow(failures.saturating_sub(1).min(10))).min(self.slowest)
+    }
+}
+
+/// What a refresher needs beside its slot.
+#[derive(Clone)]
+pub(super) struct Context {
+    pub(super) clock: Clock,
+    pub(super) pace: Pace,
+    pub(super) permits: Arc<Semaphore>,
+    pub(super) telemetry: Arc<Telemetry>,
+}
+
+/// A refresh hurried by a request for another namespace comes no sooner than this after the last.
+const HURRY_AFTER: Duration = Duration::from_millis(250);
+
+/// Keeps a claimed slot fresh until nobody asks for it any more.
+pub(super) async fn run(slot: Arc<Slot>, context: Context) {
+    loop {
+        keep_fresh(&slot, &context).await;
+        slot.retire();
+        // Whoever asked while it was being given up found it claimed and waits.
+        if !(slot.asked_within(context.pace.idle, context.clock.now()) && slot.claim()) {
+            return;
+        }
+    }
+}
+
+async fn keep_fresh(slot: &Arc<Slot>, context: &Context) {
+    let mut failures = 0;
+    let mut is_first = true;
+    while slot.asked_within(context.pace.idle, context.clock.now()) {
+        let began = Instant::now();
+        let result = refresh(slot, context).await;
+        let interval = slot.snapshot().interval;
+        let pause = match result {
+            Ok(()) => {
+                if failures > 0 {
+                    info!(source = slot.source_name(), signal = %slot.signal, failures, "source answers again");
+                }
+                failures = 0;
+                // Signals that were first asked for at the same time must not be read at the same
+                // time for ever.
+                if is_first { spread(interval, 0.5) } else { interval.saturating_sub(began.elapsed()) }
+            }
+            Err(error) => {
+                failures += 1;
+                if failures == 1 {
+                    warn!(source = slot.source_name(), signal = %slot.signal, %error, "source does not answer");
+                } else {
+                    debug!(source = slot.source_name(), signal = %slot.signal, %error, failures, "source does not answer");
+                }
+                spread(context.pace.backoff(failures), 0.5)
+            }
+        };
+        is_first = false;
+        if timeout(pause, slot.hurry.notified()).await.is_ok() {
+            tokio::time::sleep(HURRY_AFTER.saturating_sub(began.elapsed())).await;
+        }
+    }
+    debug!(source = slot.source_name(), signal = %slot.signal, "nobody asks any more");
+}
+
+/// Between `least` and the whole of `duration`.
+fn spread(duration: Duration, least: f64) -> Duration {
+    let random = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
+    duration.mul_f64(least + (1.0 - least) * random)
+}
+
+async fn refresh(slot: &Arc<Slot>, context: &Context) -> Result<(), SourceError> {
+    // The semaphore is never closed.
+    let _permit = context.permits.acquire().await;
+    let coverage = slot.coverage();
+    let asked_at = context.clock.now();
+    let began = Instant::now();
+    // In a task of its own, so that a panic on strange input is a failure and not the end.
+    let fetch = tokio::spawn({
+        let (slot, coverage) = (Arc::clone(slot), coverage.clone());
+        async move { slot.source.fetch(&slot.signal, &coverage, asked_at).await }
+    });
+    let result =
+        fetch.await.unwrap_or_else(|_| Err(SourceError::Unusable("it could not be decoded".to_owned())));
+    let took = began.elapsed();
+    context.telemetry.refreshed(slot.source_name(), took, result.as_ref().err().map(SourceError::kind));
+    let before: Arc<Snapshot> = slot.snapshot();
+    match result {
+        Ok(Answer { set, started, warnings }) => {
+            for warning in warnings.iter().filter(|warning| !before.warnings.contains(warning)) {
+                warn!(source = slot.source_name(), signal = %slot.signal, warning, "source remarks on its answer");
+            }
+            let query = if before.coverage == coverage && !before.query.is_empty() {
+                Arc::clone(&before.query)
+            } else {
+                slot.source.describe(&slot.signal, &coverage)
+            };
+            let refreshed = Refreshed {
+                at: asked_at,
+                set,
+                interval: slot.fixed_interval.unwrap_or_else(|| context.pace.interval(took)),
+                coverage,
+                source_started: started,
+                query,
+                warnings: warnings.into(),
+            };
+            slot.publish(before.refreshed(&slot.signal, refreshed, slot.outage_bound()));
+            Ok(())
+        }
+        Err(error) => {
+            slot.publish(before.failed(error.to_string().into()));
+            Err(error)
+        }
+    }
+}
