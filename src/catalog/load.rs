@@ -10,7 +10,7 @@ use crate::core::metric::{Aggregate, Semantics, Target, Weighted};
 use crate::core::signal::{Element, Kind, NeutralLabels, SeriesRef, Term};
 
 /// The window of rates unless a preset says otherwise: at least four scrapes of the usual 30 s.
-const WINDOW: Duration = Duration::from_secs(120);
+const WINDOW: Duration = Duration::from_mins(2);
 
 /// What is wrong with a catalog file.
 #[derive(Debug, thiserror::Error)]
@@ -80,12 +80,11 @@ impl Catalog {
             _ => Element::Pod,
         };
         let aggregate = match (file.aggregate, file.semantics, is_sum) {
-            (Some(AggregateName::Sum), ..) => Aggregate::Sum,
+            (Some(AggregateName::Sum), ..) | (None, Semantics::Extensive, true) => Aggregate::Sum,
             (Some(AggregateName::Avg), ..) | (None, Semantics::Intensive, true) => Aggregate::Avg,
             (Some(AggregateName::Max), ..) => Aggregate::Max,
             (Some(AggregateName::Min), ..) => Aggregate::Min,
             (Some(AggregateName::Count), ..) => Aggregate::Count,
-            (None, Semantics::Extensive, true) => Aggregate::Sum,
             (None, _, false) => Aggregate::Pooled,
         };
         let rates = match &value {
@@ -168,7 +167,10 @@ fn agrees(new: &Preset, old: &Preset) -> Result<(), String> {
     }
 }
 
-fn value(file: &ValueFile) -> Result<(Value, Vec<Option<Arc<str>>>), String> {
+/// Own units of terms, where they are not the preset's.
+type Units = Vec<Option<Arc<str>>>;
+
+fn value(file: &ValueFile) -> Result<(Value, Units), String> {
     let mut terms = Vec::new();
     let mut units = Vec::new();
     let mut weigh = |files: &[TermFile]| -> Result<Vec<Weighted>, String> {

@@ -80,7 +80,7 @@ impl Catalog {
         }
         let (base, statistic) = strip(rest, &STATISTICS);
         statistic?;
-        self.base(name, base, Wish { aggregate, statistic })
+        self.base(name, base, Wish { statistic, aggregate })
     }
 
     fn base(&self, name: &str, base: &str, wish: Wish) -> Option<Metric> {

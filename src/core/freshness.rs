@@ -10,11 +10,11 @@ use super::time::Timestamp;
 
 /// How often a source is taken to renew its samples until that has been seen: Prometheus's own
 /// default scrape interval.
-const ASSUMED_CADENCE: Duration = Duration::from_secs(60);
+const ASSUMED_CADENCE: Duration = Duration::from_mins(1);
 
 /// A target that renews more slowly than this is gone, whatever it did before: Prometheus's own
 /// lookback.
-const SLOWEST_CADENCE: Duration = Duration::from_secs(300);
+const SLOWEST_CADENCE: Duration = Duration::from_mins(5);
 
 /// The share of a window that must hold samples before its rate is believed.
 const COVERAGE: f64 = 0.8;

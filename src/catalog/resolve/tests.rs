@@ -1,5 +1,3 @@
-#![expect(clippy::float_cmp, reason = "the numbers are exact")]
-
 use std::time::Duration;
 
 use super::*;

@@ -1,5 +1,3 @@
-#![expect(clippy::float_cmp, reason = "the numbers are exact")]
-
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
