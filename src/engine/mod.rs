@@ -20,6 +20,7 @@ use crate::telemetry::Telemetry;
 
 mod ask;
 pub mod clock;
+mod demand;
 mod generation;
 pub mod observe;
 mod refresh;
@@ -52,9 +53,11 @@ impl Engine {
     /// Replaces the definitions as a whole. Signals that stay the same stay warm; answers made from
     /// the old definitions are made anew.
     pub fn install(&self, definitions: Definitions) {
-        let next = self.generation.load().next(&self.catalog, definitions);
+        let before = self.generation();
+        let next = Arc::new(before.next(&self.catalog, definitions));
         self.telemetry.generation(next.number());
-        self.generation.store(Arc::new(next));
+        self.generation.store(Arc::clone(&next));
+        before.give_way(&next);
     }
 
     /// The definitions in force.
