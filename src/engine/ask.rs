@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Engine;
 use super::demand::EVERYWHERE;
 use super::generation::{Binding, Unbound};
 use super::refresh;
 use super::slot::Slot;
-use super::Engine;
 use crate::catalog::promql::PRESENT;
 use crate::core::evaluate::{Question, evaluate};
 use crate::core::freshness::{Coverage, Snapshot};

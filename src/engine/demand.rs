@@ -51,36 +51,47 @@ impl Asked {
 
 /// The namespaces that ask for a dear signal.
 #[derive(Default)]
-pub(super) struct Namespaces(ArcSwap<HashMap<Arc<str>, Arc<Asked>>>);
+pub(super) struct Namespaces(ArcSwap<Known>);
+
+type Known = HashMap<Arc<str>, Arc<Asked>>;
 
 impl Namespaces {
-    /// Notes that `namespace` asked; forgets those that have not for `idle` when it is a new one.
-    pub(super) fn touch(&self, namespace: &str, idle: Duration, now: Timestamp) {
-        if let Some(asked) = self.0.load().get(namespace) {
+    /// Notes that `namespace` asked.
+    pub(super) fn touch(&self, namespace: &str, now: Timestamp) {
+        let known = self.0.load();
+        if let Some(asked) = known.get(namespace) {
             asked.touch(now);
-            return;
+        } else if known.len() < KNOWN {
+            let asked = Arc::new(Asked::never());
+            asked.touch(now);
+            self.0.rcu(|known| {
+                let mut known = Known::clone(known);
+                known.insert(namespace.into(), Arc::clone(&asked));
+                known
+            });
         }
-        self.0.rcu(|known| {
-            let wanted = known.iter().filter(|(_, asked)| asked.within(idle, now));
-            let mut wanted: HashMap<_, _> =
-                wanted.map(|(name, asked)| (Arc::clone(name), Arc::clone(asked))).collect();
-            if wanted.len() < KNOWN {
-                let asked = Asked::never();
-                asked.touch(now);
-                wanted.insert(namespace.into(), Arc::new(asked));
-            }
-            wanted
-        });
     }
 
-    /// What to ask the source for.
+    /// What to ask the source for. Namespaces that have not asked for `idle` are forgotten.
     pub(super) fn coverage(&self, idle: Duration, now: Timestamp) -> Coverage {
         let known = self.0.load();
         let wanted = known.iter().filter(|(_, asked)| asked.within(idle, now));
         let names: HashSet<_> = wanted.map(|(name, _)| Arc::clone(name)).collect();
+        if names.len() < known.len() {
+            self.0.rcu(|known| {
+                let mut known = Known::clone(known);
+                known.retain(|_, asked| asked.within(idle, now));
+                known
+            });
+        }
         if names.len() > NARROWED || names.contains(EVERYWHERE) {
             return Coverage::Cluster;
         }
         Coverage::Namespaces(Arc::new(names))
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.load().len()
     }
 }

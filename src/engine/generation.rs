@@ -94,7 +94,10 @@ impl Generation {
 
     /// Ends the refreshing from sources that `next` does not have.
     pub(super) fn give_way(&self, next: &Self) {
-        self.slots().iter().filter(|slot| !next.definitions.reads(&slot.source)).for_each(|slot| slot.dismiss());
+        self.slots()
+            .iter()
+            .filter(|slot| !next.definitions.reads(&slot.source))
+            .for_each(|slot| slot.dismiss());
     }
 
     fn build(
@@ -194,12 +197,7 @@ impl Generation {
         Some(self.slot(source, &signal, Some(PRESENCE_EVERY)))
     }
 
-    fn slot(
-        &self,
-        source: &Arc<dyn Source>,
-        signal: &Arc<Signal>,
-        interval: Option<Duration>,
-    ) -> Arc<Slot> {
+    fn slot(&self, source: &Arc<dyn Source>, signal: &Arc<Signal>, interval: Option<Duration>) -> Arc<Slot> {
         let key = (source.name().to_owned(), Arc::clone(signal), interval);
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(Slot::new(Arc::clone(signal), Arc::clone(source), interval, self.pace.idle));

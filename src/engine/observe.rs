@@ -64,7 +64,8 @@ impl Collector for Signals {
         }
         let total: usize =
             snapshots.iter().filter_map(|(_, known)| Some(known.set.as_ref()?.all().len())).sum();
-        let store = encoder.encode_descriptor("store_series", "Series held in all", None, MetricType::Gauge)?;
+        let store =
+            encoder.encode_descriptor("store_series", "Series held in all", None, MetricType::Gauge)?;
         ConstGauge::new(total as f64).encode(store)
     }
 }

@@ -103,7 +103,7 @@ impl Slot {
     pub(super) fn touch(&self, namespace: &str, now: Timestamp) {
         self.asked.touch(now);
         if let Some(namespaces) = &self.namespaces {
-            namespaces.touch(namespace, self.idle, now);
+            namespaces.touch(namespace, now);
         }
     }
 
