@@ -20,10 +20,15 @@ use crate::telemetry::Telemetry;
 
 mod ask;
 pub mod clock;
+mod demand;
+#[cfg(test)]
+pub(crate) mod fake;
 mod generation;
 pub mod observe;
 mod refresh;
 mod slot;
+#[cfg(test)]
+mod tests;
 
 pub use ask::{Answer, Ask, AskError, Explained, Stamp};
 pub use clock::Clock;
@@ -57,9 +62,11 @@ impl Engine {
     /// Replaces the definitions as a whole. Signals that stay the same stay warm; answers made from
     /// the old definitions are made anew.
     pub fn install(&self, definitions: Definitions) {
-        let next = self.generation.load().next(&self.catalog, definitions);
+        let before = self.generation();
+        let next = Arc::new(before.next(&self.catalog, definitions));
         self.telemetry.generation(next.number());
-        self.generation.store(Arc::new(next));
+        self.generation.store(Arc::clone(&next));
+        before.give_way(&next);
     }
 
     /// The definitions in force.
