@@ -5,7 +5,7 @@
 //! ```
 //!
 //! - `/metrics`: one page for the whole fleet. Its series carry `namespace` and `pod` themselves, so scrape it with
-//!   `honor_labels: true`. How its values are made: `tests/support/fleet.rs`.
+//!   `honor_labels: true`. How its values are made: `tests/it/support/fleet.rs`.
 //! - `/file/{name}`: a page of `tests/fixtures/expositions/`, as the engine or exporter of that name serves it.
 //! - `/healthz`.
 
@@ -21,7 +21,7 @@ use axum::routing::get;
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 
-#[path = "../tests/support/fleet.rs"]
+#[path = "../tests/it/support/fleet.rs"]
 mod fleet;
 
 use fleet::Fleet;

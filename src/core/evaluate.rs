@@ -11,7 +11,7 @@ use super::refusal::Refusal;
 use super::selector::Selector;
 use super::series::Series;
 use super::signal::Signal;
-use super::time::Timestamp;
+use super::time::{Human, Timestamp};
 
 /// Whom a request asks about.
 #[derive(Debug, Clone, Copy)]
@@ -112,15 +112,18 @@ impl<'a> Run<'a> {
         if !snapshot.coverage.includes(namespace) && self.metric.scope == Scope::Namespace {
             return Err(self.unread(&input.signal, snapshot));
         }
-        if let (Some(until), Some(window)) = (snapshot.usable_from, input.signal.window())
-            && until > self.now
-        {
+        // A set that was read before its window was covered does not become right by getting old.
+        if let (Some(until), Some(window)) = (snapshot.usable_from, input.signal.window()) {
+            let read = snapshot.refreshed_at.unwrap_or_default();
+            if until <= self.now {
+                self.check_age(&input.signal, snapshot, read)?;
+            }
             return Err(Refusal::Recovering {
                 metric: self.metric.name.to_string(),
                 signal: input.signal.to_string(),
                 source_name: self.source_name.to_owned(),
                 window,
-                remaining: until.since(self.now),
+                remaining: until.max(read.plus(snapshot.interval)).since(self.now),
             });
         }
         let Some(oldest) = chosen.iter().min_by_key(|series| series.at) else {
@@ -138,13 +141,20 @@ impl<'a> Run<'a> {
         if snapshot.judge(age, self.metric.hold) != Age::Expired {
             return Ok(());
         }
+        // A query that hangs has not failed yet.
+        let silence =
+            snapshot.refreshed_at.map(|at| self.now.since(at)).filter(|it| *it > snapshot.interval * 3 / 2);
         Err(Refusal::Stale {
             metric: self.metric.name.to_string(),
             signal: signal.to_string(),
             source_name: self.source_name.to_owned(),
             age,
             limit: snapshot.limit(self.metric.hold),
-            cause: snapshot.failure.as_deref().map(str::to_owned),
+            cause: snapshot
+                .failure
+                .as_deref()
+                .map(str::to_owned)
+                .or_else(|| silence.map(|time| format!("no answer for {}", Human(time)))),
         })
     }
 

@@ -16,8 +16,9 @@ const ASSUMED_CADENCE: Duration = Duration::from_mins(1);
 /// lookback.
 const SLOWEST_CADENCE: Duration = Duration::from_mins(5);
 
-/// The share of a window that must hold samples before its rate is believed.
-const COVERAGE: f64 = 0.8;
+/// How long after its start a source may take to look for its targets: Prometheus does so every five
+/// seconds.
+const FIRST_SCRAPE: Duration = Duration::from_secs(5);
 
 /// Which namespaces a set was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -117,9 +118,9 @@ impl Snapshot {
         // A silence without a failure is ours: nobody asked, and the source scraped on meanwhile.
         let was_out = (was_silent && self.failure.is_some()).then_some(new.at);
         // A restart is believed to have emptied the windows: what was scraped in the meantime is lost.
-        let restarted =
-            new.source_started.filter(|started| window.is_some_and(|window| new.at.since(*started) < window));
-        let covered = |since: Timestamp| window.map(|window| since.plus(window.mul_f64(COVERAGE)));
+        let restarted = new.source_started.map(|started| started.plus(FIRST_SCRAPE));
+        // The whole window: over a part of it, PromQL's rate is too low by about the rest.
+        let covered = |since: Timestamp| window.map(|window| since.plus(window));
         let usable_from = [self.usable_from, was_out.and_then(covered), restarted.and_then(covered)]
             .into_iter()
             .flatten()

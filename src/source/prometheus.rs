@@ -107,7 +107,9 @@ impl Prometheus {
         let query = promql::compile(signal, coverage);
         let timeout = format!("{}ms", self.settings.timeout.as_millis());
         let form = [("query", query.as_str()), ("timeout", timeout.as_str())];
-        let response = self.send(client.post(self.query_url.clone()).form(&form)).await?;
+        let response = self.send(client.post(self.query_url.clone()).form(&form)).await;
+        // It may be another process that answers next.
+        let response = response.inspect_err(|_| self.started_asked.store(i64::MIN, Ordering::Relaxed))?;
         let status = response.status();
         let body = read_limited(response, self.settings.max_body, self.settings.timeout).await?;
         // Tens of thousands of series take milliseconds that the threads which answer cannot spare.

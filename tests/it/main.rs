@@ -1,5 +1,19 @@
 //! The integration tests, one crate so that they link once: a file of this folder is a subject.
+//!
+//! Most are black-box tests: the built binary, beside the real programs that it talks to. Tests whose
+//! names contain `prometheus` start a real Prometheus. Nothing is skipped: where a program is missing,
+//! its tests fail and say what to install.
+
+mod contract;
+mod devices;
+mod discovery;
 mod fleet;
 mod layering;
-#[path = "../support/mod.rs"]
+mod load;
+mod outage;
+mod quantiles;
+mod reload;
 mod support;
+mod timestamps;
+mod upstream;
+mod values;

@@ -1,0 +1,173 @@
+//! Discovery and OpenAPI, as the aggregator and kubectl read them.
+
+use http::Method;
+use serde_json::{Value as Json, json};
+
+use crate::support::{Client, EXTERNAL, Reply, Server, command};
+
+const GROUP: &str = "external.metrics.k8s.io";
+
+/// What the aggregator of this version of aggregated discovery sends.
+fn aggregated(version: &str) -> String {
+    format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList")
+}
+
+/// The names that discovery must list: those of the catalog, by the catalog's own command.
+fn catalog() -> Vec<String> {
+    let output = command::inferometer(&["catalog", "--output", "json"]);
+    let entries: Json = serde_json::from_slice(&output.stdout).expect("JSON");
+    let entries = entries.as_array().expect("a list");
+    entries.iter().map(|entry| entry["name"].as_str().expect("a name").to_owned()).collect()
+}
+
+fn names(list: &Json, key: &str) -> Vec<String> {
+    list.as_array().expect("a list").iter().map(|one| one[key].as_str().expect("a name").to_owned()).collect()
+}
+
+/// Asks again with the tag of the first answer, in the ways that caches have.
+async fn assert_cacheable(client: &Client, path: &str, accept: &str, first: &Reply) {
+    let tag = first.header("etag").to_owned();
+    assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() > 10, "{path}: {tag}");
+    assert_eq!(first.header("vary"), "Accept", "{path}");
+    for known in [tag.clone(), format!("W/{tag}"), format!("\"other\", {tag}")] {
+        let again = client.send(Method::GET, path, &[("accept", accept), ("if-none-match", &known)]).await;
+        assert_eq!((again.status.as_u16(), again.body.len()), (304, 0), "{path} with {known}");
+        assert_eq!(again.header("etag"), tag, "{path}");
+    }
+    let other = client.send(Method::GET, path, &[("accept", accept), ("if-none-match", "\"other\"")]).await;
+    assert_eq!((other.status.as_u16(), &other.body), (200, &first.body), "{path}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_versions_and_resources() {
+    let server = Server::start(&[]).await;
+    let version = json!({ "groupVersion": format!("{GROUP}/v1beta1"), "version": "v1beta1" });
+    let group = json!({
+        "kind": "APIGroup", "apiVersion": "v1", "name": GROUP, "versions": [version], "preferredVersion": version,
+    });
+    // client-go's legacy discovery, kubectl's, and a browser's.
+    for accept in [
+        "application/json",
+        "*/*",
+        "application/vnd.kubernetes.protobuf, */*",
+        "application/json;q=0.9,*/*;q=0.8",
+    ] {
+        let list = server.client.get_as("/apis", accept).await;
+        assert_eq!(list.json(), json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": [group] }));
+        assert_eq!(list.header("content-type"), "application/json");
+        assert_cacheable(&server.client, "/apis", accept, &list).await;
+    }
+    let reply = server.client.get(&format!("/apis/{GROUP}")).await;
+    assert_eq!(reply.json(), group);
+    assert_cacheable(&server.client, &format!("/apis/{GROUP}"), "*/*", &reply).await;
+
+    let reply = server.client.get(EXTERNAL).await;
+    let list = reply.json();
+    assert_eq!((&list["kind"], &list["apiVersion"]), (&json!("APIResourceList"), &json!("v1")));
+    assert_eq!(list["groupVersion"], format!("{GROUP}/v1beta1"));
+    assert_eq!(names(&list["resources"], "name"), catalog());
+    let first = &list["resources"][0];
+    let expected = json!({
+        "name": first["name"], "singularName": "", "namespaced": true, "kind": "ExternalMetricValueList", "verbs": ["get"],
+    });
+    assert_eq!(first, &expected);
+    assert_cacheable(&server.client, EXTERNAL, "*/*", &reply).await;
+
+    let root = server.client.get("/").await.json();
+    for path in root["paths"].as_array().expect("paths") {
+        let path = path.as_str().expect("a path");
+        assert_eq!(server.client.get_as(path, "*/*").await.status, 200, "{path} is listed");
+    }
+    let version = server.client.get("/version").await.json();
+    assert_eq!(version["gitVersion"], concat!("v", env!("CARGO_PKG_VERSION")));
+    for field in
+        ["major", "minor", "gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform"]
+    {
+        assert!(version[field].is_string(), "{field}: {version}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aggregated_discovery() {
+    let server = Server::start(&[]).await;
+    let mut tags = Vec::new();
+    for version in ["v2", "v2beta1"] {
+        let accept = aggregated(version);
+        let reply = server.client.get_as("/apis", &accept).await;
+        // Otherwise the aggregator falls back to a request for each version.
+        assert_eq!(reply.header("content-type"), accept);
+        let list = reply.json();
+        assert_eq!(
+            (&list["kind"], &list["apiVersion"]),
+            (&json!("APIGroupDiscoveryList"), &json!(format!("apidiscovery.k8s.io/{version}")))
+        );
+        assert_eq!(list["items"][0]["metadata"], json!({ "name": GROUP }));
+        let found = &list["items"][0]["versions"][0];
+        assert_eq!((&found["version"], &found["freshness"]), (&json!("v1beta1"), &json!("Current")));
+        assert_eq!(names(&found["resources"], "resource"), catalog());
+        let resource = &found["resources"][0];
+        let kind = json!({ "group": GROUP, "version": "v1beta1", "kind": "ExternalMetricValueList" });
+        assert_eq!(
+            (&resource["responseKind"], &resource["scope"], &resource["verbs"]),
+            (&kind, &json!("Namespaced"), &json!(["get"]))
+        );
+        assert_cacheable(&server.client, "/apis", &accept, &reply).await;
+        tags.push(reply.header("etag").to_owned());
+    }
+    assert_ne!(tags[0], tags[1], "a tag names one document");
+    // The aggregator of Kubernetes 1.36, kubectl 1.32, and clients that know only the older version.
+    for (accept, chosen) in [
+        (format!("{},{},application/json", aggregated("v2"), aggregated("v2beta1")), aggregated("v2")),
+        (format!("{},application/json", aggregated("v2beta1")), aggregated("v2beta1")),
+        (format!("{},application/json", aggregated("v3")), "application/json".to_owned()),
+        (format!("application/json;q=0.1,{}", aggregated("v2beta1")), aggregated("v2beta1")),
+    ] {
+        let reply = server.client.get_as("/apis", &accept).await;
+        assert_eq!(reply.header("content-type"), chosen, "{accept}");
+    }
+    // The aggregated form is that of /apis alone.
+    let below = server.client.get_as(EXTERNAL, &format!("{},application/json", aggregated("v2"))).await;
+    assert_eq!(
+        (below.header("content-type"), &below.json()["kind"]),
+        ("application/json", &json!("APIResourceList"))
+    );
+    let yaml = server.client.get_as("/apis", "application/yaml").await;
+    assert!(yaml.text().contains("kind: APIGroupList"), "{}", yaml.text());
+    assert_cacheable(&server.client, "/apis", "application/yaml", &yaml).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openapi() {
+    let server = Server::start(&[]).await;
+    let path = format!("{EXTERNAL}/namespaces/{{namespace}}/{{metricName}}");
+    let v2 = server.client.get_as("/openapi/v2", "application/json, */*").await;
+    let document = v2.json();
+    assert_eq!(document["swagger"], "2.0");
+    assert!(
+        document["paths"]
+            .as_object()
+            .expect("paths")
+            .keys()
+            .any(|known| known.starts_with(&format!("{EXTERNAL}/"))),
+        "{document}"
+    );
+    assert_cacheable(&server.client, "/openapi/v2", "*/*", &v2).await;
+    // What the aggregator sends for it; JSON must be what it gets.
+    let proto = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf, application/json;q=0.5";
+    assert_eq!(server.client.get_as("/openapi/v2", proto).await.header("content-type"), "application/json");
+
+    let index = server.client.get("/openapi/v3").await;
+    let url = index.json()["paths"][format!("apis/{GROUP}/v1beta1")]["serverRelativeURL"]
+        .as_str()
+        .expect("a URL")
+        .to_owned();
+    assert!(url.starts_with(&format!("/openapi/v3/apis/{GROUP}/v1beta1?hash=")), "{url}");
+    assert_cacheable(&server.client, "/openapi/v3", "*/*", &index).await;
+    let v3 = server.client.get(&url).await;
+    assert!(v3.json()["openapi"].as_str().expect("a version").starts_with("3."), "{path}");
+    assert_eq!(v3.header("etag").trim_matches('"'), url.split_once("hash=").expect("a hash").1);
+    assert_cacheable(&server.client, &url, "*/*", &v3).await;
+    // An old hash gets what there is: a redirect would be a 502 through the aggregator.
+    let old = server.client.get(&format!("/openapi/v3/apis/{GROUP}/v1beta1?hash=00")).await;
+    assert_eq!((old.status.as_u16(), &old.body), (200, &v3.body));
+}

@@ -1,0 +1,126 @@
+//! A query API in front of a Prometheus, or instead of one, that answers as told.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use tokio::net::TcpListener;
+
+use super::Client;
+
+/// What a query is answered with.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    /// What the Prometheus behind says. Its start time is not told: servers of other makes do not.
+    Pass,
+    /// The same, cut in half.
+    Truncated,
+    /// This code, these headers, this body.
+    Fixed(u16, Vec<(&'static str, &'static str)>, String),
+    /// These series: labels as JSON, and the value. Sampled just now.
+    Series(Vec<(serde_json::Value, f64)>),
+    /// The first where the query holds this text, else the second.
+    Where(&'static str, Box<Answer>, Box<Answer>),
+}
+
+pub(crate) struct Front {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    behind: Option<Client>,
+    answer: Mutex<Answer>,
+    queries: AtomicU64,
+}
+
+impl Front {
+    pub(crate) async fn start(behind: Option<&str>, answer: Answer) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let shared = Arc::new(Shared {
+            behind: behind.map(|url| Client::new(url.to_owned())),
+            answer: Mutex::new(answer),
+            queries: AtomicU64::new(0),
+        });
+        let app = axum::Router::new().fallback(respond).with_state(Arc::clone(&shared));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { address, shared }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn set(&self, answer: Answer) {
+        *self.shared.answer.lock().expect("no panic") = answer;
+    }
+
+    pub(crate) fn queries(&self) -> u64 {
+        self.shared.queries.load(Ordering::SeqCst)
+    }
+}
+
+async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    if request.uri().path() != "/api/v1/query" || request.method() != Method::POST {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    shared.queries.fetch_add(1, Ordering::SeqCst);
+    let form = to_bytes(request.into_body(), 1 << 20).await.unwrap_or_default();
+    let query: String = form_urlencoded::parse(&form).map(|(_, value)| value.into_owned()).collect();
+    let mut answer = shared.answer.lock().expect("no panic").clone();
+    while let Answer::Where(text, then, otherwise) = answer {
+        answer = if query.contains(text) { *then } else { *otherwise };
+    }
+    match answer {
+        Answer::Where(..) => unreachable!("it has been decided above"),
+        Answer::Pass => forward(&shared, &form).await.into_response(),
+        Answer::Truncated => {
+            let mut body = forward(&shared, &form).await;
+            body.truncate(body.len() / 2);
+            body.into_response()
+        }
+        Answer::Fixed(code, headers, body) => {
+            let mut response = Response::new(Body::from(body));
+            *response.status_mut() = StatusCode::from_u16(code).expect("a code");
+            let headers: HeaderMap = headers
+                .into_iter()
+                .map(|(name, value)| (name.parse().expect("a name"), HeaderValue::from_static(value)))
+                .collect();
+            response.headers_mut().extend(headers);
+            response
+        }
+        // Which engines are there: those that these tests are about.
+        Answer::Series(_) if query.contains("group by (__name__)") => {
+            let engines = ["vllm:num_requests_running", "DCGM_FI_DEV_FB_FREE"];
+            vector(&engines.map(|series| (serde_json::json!({ "series": series }), 1.0))).into_response()
+        }
+        Answer::Series(series) => vector(&series).into_response(),
+    }
+}
+
+async fn forward(shared: &Shared, form: &[u8]) -> Vec<u8> {
+    let behind = shared.behind.as_ref().expect("a Prometheus behind");
+    let form = String::from_utf8_lossy(form);
+    behind.send(Method::GET, &format!("/api/v1/query?{form}"), &[]).await.body
+}
+
+/// Every series with its number and its time, as a compiled query of one gauge has them.
+fn vector(series: &[(serde_json::Value, f64)]) -> String {
+    let now = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;
+    let part = |labels: &serde_json::Value, part: &str, value: f64| {
+        let mut labels = labels.clone();
+        labels["_part"] = part.into();
+        serde_json::json!({ "metric": labels, "value": [now, value.to_string()] })
+    };
+    let result: Vec<_> = series
+        .iter()
+        .flat_map(|(labels, value)| [part(labels, "0", *value), part(labels, "t", now)])
+        .collect();
+    serde_json::json!({ "status": "success", "data": { "resultType": "vector", "result": result } })
+        .to_string()
+}

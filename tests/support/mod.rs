@@ -1,2 +1,0 @@
-//! What tests share among themselves and with the examples.
-pub(crate) mod fleet;
