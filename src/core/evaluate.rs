@@ -56,6 +56,10 @@ struct Selected<'a> {
     at: Timestamp,
     /// The same by our clock.
     sampled_at: Timestamp,
+    /// When the first of its samples ceases to be fresh, by our clock.
+    stale: Timestamp,
+    /// When the first of its samples may no longer be served, by our clock.
+    expires: Timestamp,
 }
 
 impl<'a> Run<'a> {
@@ -76,12 +80,8 @@ impl<'a> Run<'a> {
         }
         let value = self.fold(&selected)?;
         let quantity = self.quantity(value)?;
-        let limits = selected.iter().map(|one| one.sampled_at.plus(one.snapshot.limit(self.metric.hold)));
-        let expires = limits.min().unwrap_or(self.now);
-        let is_held = |one: &Selected<'_>| {
-            one.snapshot.judge(self.now.since(one.sampled_at), self.metric.hold) == Age::Held
-        };
-        let held = selected.iter().any(is_held);
+        let expires = selected.iter().map(|one| one.expires).min().unwrap_or(self.now);
+        let held = selected.iter().any(|one| one.stale < self.now);
         let elements = selected.iter().map(|one| one.elements.len()).sum();
         let (at, sampled_at) = selected
             .iter()
@@ -131,31 +131,45 @@ impl<'a> Run<'a> {
             return Ok(Err(self.absence(input, snapshot, candidates)));
         };
         let (at, sampled_at) = (oldest.at, set.sampled_at(oldest));
-        self.check_age(&input.signal, snapshot, sampled_at)?;
+        let (mut stale, mut expires) = (Timestamp::MAX, Timestamp::MAX);
+        for series in &chosen {
+            let bounds = snapshot.bounds(series.cadence(), self.metric.hold);
+            let sampled_at = set.sampled_at(series);
+            if bounds.judge(self.now.since(sampled_at)) == Age::Expired {
+                return Err(self.stale(&input.signal, snapshot, sampled_at, bounds.limit));
+            }
+            stale = stale.min(sampled_at.plus(bounds.fresh));
+            expires = expires.min(sampled_at.plus(bounds.limit));
+        }
         let elements = fold::elements(&chosen, input.signal.element());
-        Ok(Ok(Selected { input, snapshot, elements, at, sampled_at }))
+        Ok(Ok(Selected { input, snapshot, elements, at, sampled_at, stale, expires }))
     }
 
-    fn check_age(&self, signal: &Signal, snapshot: &Snapshot, sampled: Timestamp) -> Result<(), Refusal> {
-        let age = self.now.since(sampled);
-        if snapshot.judge(age, self.metric.hold) != Age::Expired {
-            return Ok(());
+    /// Whether the source was read at `read` lately enough to be believed about what it has not.
+    fn check_age(&self, signal: &Signal, snapshot: &Snapshot, read: Timestamp) -> Result<(), Refusal> {
+        let bounds = snapshot.bounds(None, self.metric.hold);
+        match bounds.judge(self.now.since(read)) {
+            Age::Expired => Err(self.stale(signal, snapshot, read, bounds.limit)),
+            Age::Fresh | Age::Held => Ok(()),
         }
+    }
+
+    fn stale(&self, signal: &Signal, snapshot: &Snapshot, sampled: Timestamp, limit: Duration) -> Refusal {
         // A query that hangs has not failed yet.
         let silence =
             snapshot.refreshed_at.map(|at| self.now.since(at)).filter(|it| *it > snapshot.interval * 3 / 2);
-        Err(Refusal::Stale {
+        Refusal::Stale {
             metric: self.metric.name.to_string(),
             signal: signal.to_string(),
             source_name: self.source_name.to_owned(),
-            age,
-            limit: snapshot.limit(self.metric.hold),
+            age: self.now.since(sampled),
+            limit,
             cause: snapshot
                 .failure
                 .as_deref()
                 .map(str::to_owned)
                 .or_else(|| silence.map(|time| format!("no answer for {}", Human(time)))),
-        })
+        }
     }
 
     fn unread(&self, signal: &Signal, snapshot: &Snapshot) -> Refusal {
@@ -310,7 +324,7 @@ impl<'a> Run<'a> {
             read_seconds_ago: snapshot.refreshed_at.map(|at| now.since(at).as_secs_f64()),
             interval_seconds: snapshot.interval.as_secs_f64(),
             sample_interval_seconds: snapshot.cadence.map(|cadence| cadence.as_secs_f64()),
-            limit_seconds: snapshot.limit(hold).as_secs_f64(),
+            limit_seconds: snapshot.bounds(None, hold).limit.as_secs_f64(),
             failure: snapshot.failure.clone(),
             warnings: snapshot.warnings.clone(),
         });

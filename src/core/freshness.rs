@@ -76,23 +76,37 @@ pub enum Age {
     Expired,
 }
 
-impl Snapshot {
-    /// The age up to which a sample is served: the hold bound, counted from the moment when the
-    /// source should have renewed it. It is never below what [`Age::Fresh`] allows, or a signal read
-    /// seldom would be refused between two reads that both succeed.
-    pub fn limit(&self, hold: Duration) -> Duration {
-        self.renewal() + hold.max(2 * self.interval)
-    }
+/// How old a sample may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Up to this age it is as new as the source and the refresh make it.
+    pub fresh: Duration,
+    /// Up to this age it is served: the hold bound, counted from the moment when the source should
+    /// have renewed it.
+    pub limit: Duration,
+}
 
+impl Bounds {
     /// Where `age` stands.
-    pub fn judge(&self, age: Duration, hold: Duration) -> Age {
-        if age > self.limit(hold) {
+    pub fn judge(self, age: Duration) -> Age {
+        if age > self.limit {
             Age::Expired
-        } else if age > self.renewal() + 2 * self.interval {
+        } else if age > self.fresh {
             Age::Held
         } else {
             Age::Fresh
         }
+    }
+}
+
+impl Snapshot {
+    /// The bounds of a sample that its source renews every `cadence`, or as often as most if that is
+    /// not known of it.
+    pub fn bounds(&self, cadence: Option<Duration>, hold: Duration) -> Bounds {
+        let renewal = cadence.or(self.cadence).unwrap_or(ASSUMED_CADENCE).min(SLOWEST_CADENCE);
+        let fresh = renewal + 2 * self.interval;
+        // Never below, or a signal read seldom would be refused between two reads that both succeed.
+        Bounds { fresh, limit: fresh.max(renewal + hold) }
     }
 
     /// Whether the source is known to be well: the latest attempt succeeded, not long ago. Only then
@@ -100,10 +114,6 @@ impl Snapshot {
     pub fn is_well(&self, now: Timestamp) -> bool {
         let bound = (2 * self.interval).max(Duration::from_secs(15));
         self.failure.is_none() && self.refreshed_at.is_some_and(|at| now.since(at) <= bound)
-    }
-
-    fn renewal(&self) -> Duration {
-        self.cadence.unwrap_or(ASSUMED_CADENCE).min(SLOWEST_CADENCE)
     }
 
     /// The snapshot after a successful refresh.
@@ -126,15 +136,16 @@ impl Snapshot {
             .flatten()
             .max()
             .filter(|until| *until > new.at);
-        // The gap over a silence is the length of the silence.
-        let previous = self.set.as_ref().filter(|_| !was_silent);
-        let measured = previous.and_then(|previous| new.set.cadence_since(previous));
+        let set = match &self.set {
+            Some(previous) => new.set.learning_from(previous, was_silent),
+            None => new.set,
+        };
         Self {
             version: self.version + 1,
-            set: Some(Arc::new(new.set)),
+            cadence: set.cadence().or(self.cadence),
+            set: Some(Arc::new(set)),
             refreshed_at: Some(new.at),
             interval: new.interval,
-            cadence: measured.or(self.cadence),
             usable_from,
             failure: None,
             coverage: new.coverage,

@@ -40,7 +40,8 @@ fn ages_are_fresh_then_held_then_expired() {
         ("read seldom: what is fresh is never refused", known(Some(30), 15), 15, 60, 60),
         ("held not at all", known(Some(15), 2), 0, 19, 19),
     ] {
-        let judge = |age: Duration| snapshot.judge(age, seconds(hold));
+        let bounds = snapshot.bounds(None, seconds(hold));
+        let judge = |age: Duration| bounds.judge(age);
         let beyond = Duration::from_millis(1);
         assert_eq!(judge(Duration::ZERO), Age::Fresh, "{name}");
         assert_eq!(judge(seconds(fresh_until)), Age::Fresh, "{name}");
@@ -49,7 +50,9 @@ fn ages_are_fresh_then_held_then_expired() {
             assert_eq!(judge(seconds(held_until)), Age::Held, "{name}");
         }
         assert_eq!(judge(seconds(held_until) + beyond), Age::Expired, "{name}");
-        assert_eq!(snapshot.limit(seconds(hold)), seconds(held_until), "{name}");
+        assert_eq!(bounds.limit, seconds(held_until), "{name}");
+        let own = snapshot.bounds(Some(seconds(20)), seconds(hold));
+        assert_eq!(own.fresh, seconds(20) + 2 * snapshot.interval, "{name}: a series' own cadence goes first");
     }
 }
 

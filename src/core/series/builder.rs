@@ -127,6 +127,7 @@ impl Builder {
             .into_iter()
             .map(|(labels, at, cells)| Series {
                 element: numbering.number(element, &labels),
+                renewed_every: 0,
                 cells: order.iter().map(|&from| cells.get(from).copied().flatten()).collect(),
                 labels,
                 at,

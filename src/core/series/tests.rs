@@ -268,38 +268,43 @@ fn elements_are_numbered_by_what_they_are() {
     assert_eq!(elements(&devices), [0, 1, 2, 2, 3, 4]);
 }
 
+/// Three pods and a gateway, sampled at these seconds.
+fn fleet(rows: &[(&str, f64)]) -> SeriesSet {
+    rows.iter().fold(Rows::default(), |set, (of, seconds)| set.row(of, *seconds, &[2.0])).by_pod()
+}
+
+const A: &str = "namespace=ml,pod=a";
+const B: &str = "namespace=ml,pod=b";
+const C: &str = "namespace=ml,pod=c";
+
 #[test]
-fn the_cadence_is_the_median_gap_of_series_that_were_renewed() {
-    let earlier = Rows::default()
-        .row("namespace=ml,pod=a", 0.0, &[1.0])
-        .row("namespace=ml,pod=b", 1.0, &[1.0])
-        .row("namespace=ml,pod=c", 2.0, &[1.0])
-        .row("instance=gateway", 2.0, &[1.0])
-        .by_pod();
+fn how_often_a_series_is_renewed_is_learnt_from_its_own_sample_times() {
+    let earlier = || fleet(&[(A, 0.0), (B, 1.0), (C, 2.0), ("instance=gateway", 2.0)]);
     let later = |rows: &[(&str, f64)]| {
-        let set =
-            rows.iter().fold(Rows::default(), |set, (of, seconds)| set.row(of, *seconds, &[2.0])).by_pod();
-        set.cadence_since(&earlier).map(|cadence| cadence.as_secs())
+        let set = fleet(rows).learning_from(&earlier(), false);
+        set.cadence().map(|cadence| cadence.as_secs())
     };
-    let (a, b, c) = ("namespace=ml,pod=a", "namespace=ml,pod=b", "namespace=ml,pod=c");
-    assert_eq!(later(&[(a, 15.0), (b, 16.0), (c, 17.0)]), Some(15));
-    assert_eq!(later(&[(a, 15.0), (b, 16.0), (c, 200.0)]), Some(15), "one came back after a pause");
-    assert_eq!(later(&[(a, 0.0), (b, 1.0), (c, 17.0)]), Some(15), "only one was renewed yet");
-    assert_eq!(later(&[(a, 0.0), (b, 1.0)]), None, "nothing was renewed");
+    assert_eq!(later(&[(A, 15.0), (B, 16.0), (C, 17.0)]), Some(15));
+    assert_eq!(later(&[(A, 15.0), (B, 16.0), (C, 200.0)]), Some(15), "one came back after a pause");
+    assert_eq!(later(&[(A, 0.0), (B, 1.0), (C, 17.0)]), Some(15), "only one was renewed yet");
+    assert_eq!(later(&[(A, 0.0), (B, 1.0)]), None, "nothing was renewed");
     assert_eq!(later(&[("namespace=ml,pod=new", 15.0)]), None, "nothing to compare with");
     assert_eq!(later(&[("instance=gateway", 32.0)]), Some(30), "without a namespace too");
-    assert_eq!(later(&[(a, -5.0)]), None, "time does not run backwards");
+    assert_eq!(later(&[(A, -5.0)]), None, "time does not run backwards");
     assert_eq!(later(&[]), None);
 }
 
 #[test]
-fn the_cadence_of_a_large_fleet_is_sampled() {
-    let fleet = |seconds: f64| {
-        (0..2000).fold(Rows::default(), |set, pod| {
-            set.row(&format!("namespace=n{},pod=p{pod}", pod % 7), seconds, &[1.0])
-        })
-    };
-    assert_eq!(fleet(30.0).by_pod().cadence_since(&fleet(0.0).by_pod()), Some(Duration::from_secs(30)));
+fn each_series_has_its_own_pace_and_keeps_it() {
+    let first = fleet(&[(A, 0.0), (B, 0.0)]);
+    let second = fleet(&[(A, 15.0), (B, 60.0)]).learning_from(&first, false);
+    // Only the fast one is renewed, and another pod has come.
+    let third = fleet(&[(A, 30.0), (B, 60.0), (C, 30.0)]).learning_from(&second, false);
+    let paces: Vec<_> = third.all().iter().map(|one| one.cadence().map(|pace| pace.as_secs())).collect();
+    assert_eq!(paces, [Some(15), Some(60), None]);
+    let after = fleet(&[(A, 400.0), (B, 420.0)]).learning_from(&third, true);
+    let paces: Vec<_> = after.all().iter().map(|one| one.cadence().map(|pace| pace.as_secs())).collect();
+    assert_eq!(paces, [Some(15), Some(60)], "the length of a silence teaches nothing");
 }
 
 #[test]
