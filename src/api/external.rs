@@ -173,6 +173,9 @@ mod tests {
         assert_eq!(parameters("watch=true", "m").err().map(|status| status.code().as_u16()), Some(405));
         let parsed = parameters("limit=5&watch=false&labelSelector=a%3Db%2Cc+in+%28d%29", "m").unwrap();
         assert_eq!(parsed.selector.to_string(), "a=b,c in (d)");
-        assert_eq!(parameters("labelSelector=a%3E1", "m").err().map(|status| status.code().as_u16()), Some(400));
+        assert_eq!(
+            parameters("labelSelector=a%3E1", "m").err().map(|status| status.code().as_u16()),
+            Some(400)
+        );
     }
 }
