@@ -26,11 +26,11 @@ pub(super) async fn groups(State(api): State<Arc<Api>>, request: Request) -> Res
     match negotiated(request.headers(), true) {
         Err(status) => failure(&status),
         Ok(media_type) => {
-            let body = match &media_type {
-                MediaType::AggregatedDiscovery(version) => discovery.1.aggregated(*version),
+            let body = match media_type {
+                MediaType::AggregatedDiscovery(version) => discovery.1.aggregated(version),
                 MediaType::Json | MediaType::Yaml => discovery.1.group_list(),
             };
-            document(body, &media_type, request.headers())
+            document(body, media_type, request.headers())
         }
     }
 }
@@ -83,7 +83,7 @@ pub(super) async fn openapi_v3(
 fn plain(request: &Request, wanted: Option<&Document>) -> Response {
     let Some(wanted) = wanted else { return failure(&Status::not_found_path()) };
     match negotiated(request.headers(), false) {
-        Ok(media_type) => document(wanted, &media_type, request.headers()),
+        Ok(media_type) => document(wanted, media_type, request.headers()),
         Err(status) => failure(&status),
     }
 }

@@ -35,15 +35,15 @@ pub(super) async fn value(State(api): State<Arc<Api>>, request: Request) -> Resp
         && let Some(body) = api.remembered.recall(question, &api.engine)
     {
         api.telemetry.served_remembered();
-        return fresh(body, &media_type);
+        return fresh(body, media_type);
     }
-    match answer(&api, uri, question, &media_type).await {
+    match answer(&api, uri, question, media_type).await {
         Ok(response) => response,
         Err(status) => failure(&status),
     }
 }
 
-async fn answer(api: &Api, uri: &Uri, question: &str, media_type: &MediaType) -> Result<Response, Status> {
+async fn answer(api: &Api, uri: &Uri, question: &str, media_type: MediaType) -> Result<Response, Status> {
     let (namespace, metric) = path_parts(uri.path())?;
     let Parameters { selector, explain } = parameters(uri.query().unwrap_or_default(), &metric)?;
     let ask = Ask { metric: &metric, namespace: &namespace, selector: &selector, patience: PATIENCE };
@@ -60,7 +60,7 @@ async fn answer(api: &Api, uri: &Uri, question: &str, media_type: &MediaType) ->
             }
             let window = reading.window.map(|window| i64::try_from(window.as_secs()).unwrap_or(i64::MAX));
             let body = external_metric_value_list(&metric, reading.at.as_millis(), window, reading.quantity);
-            if *media_type == MediaType::Json && !reading.held {
+            if media_type == MediaType::Json && !reading.held {
                 api.remembered.note(question, body.clone(), answer.stamp);
             }
             Ok(encoded(body, media_type))

@@ -313,11 +313,11 @@ impl World {
             sleep(Duration::from_secs(1)).await;
         }
     }
+}
 
-    /// A metric of the catalog under another name, to be changed.
-    pub(crate) fn like(&self, metric: &str, name: &str) -> Metric {
-        Metric { name: name.into(), ..catalog().resolve(metric).unwrap() }
-    }
+/// A metric of the catalog under another name, to be changed.
+pub(crate) fn like(metric: &str, name: &str) -> Metric {
+    Metric { name: name.into(), ..catalog().resolve(metric).unwrap() }
 }
 
 /// How long something takes, with what it gives.

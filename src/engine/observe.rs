@@ -38,7 +38,7 @@ const GAUGES: [(&str, &str, Value); 6] = [
         Some(now.since(snapshot.refreshed_at?).as_secs_f64())
     }),
     ("signal_refresh_interval_seconds", "How often a signal is read", |snapshot, _| {
-        Some(snapshot.interval.as_secs_f64())
+        snapshot.refreshed_at.map(|_| snapshot.interval.as_secs_f64())
     }),
     ("signal_up", "Whether the latest read of a signal succeeded", |snapshot, _| {
         Some(f64::from(u8::from(snapshot.failure.is_none() && snapshot.set.is_some())))

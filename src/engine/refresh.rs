@@ -38,7 +38,7 @@ impl Default for Pace {
             fastest: Duration::from_secs(2),
             slowest: Duration::from_secs(15),
             share: 100,
-            idle: Duration::from_secs(300),
+            idle: Duration::from_mins(5),
             concurrency: 8,
         }
     }

@@ -156,18 +156,18 @@ impl Slot {
     /// then it waits for the first attempt, at most until `deadline`.
     pub(super) async fn ready(&self, namespace: &str, deadline: Instant) -> Arc<Snapshot> {
         let mut snapshot = self.snapshot();
-        let mut hurried = None;
-        while !tells_about(&snapshot, namespace, hurried) {
+        let mut has_hurried = false;
+        while !tells_about(&snapshot, namespace) {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
             // It may have changed before we listened.
             snapshot = self.snapshot();
-            if tells_about(&snapshot, namespace, hurried) {
+            if tells_about(&snapshot, namespace) {
                 break;
             }
-            if hurried.is_none() && snapshot.set.is_some() {
-                hurried = Some(snapshot.version);
+            if !has_hurried && snapshot.set.is_some() {
+                has_hurried = true;
                 self.hurry.notify_one();
             }
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
@@ -184,10 +184,8 @@ impl Slot {
     }
 }
 
-/// Whether waiting longer could tell more: a failure is an answer, and so is a set that includes
-/// the namespace. `hurried` is the version that was not enough.
-fn tells_about(snapshot: &Snapshot, namespace: &str, hurried: Option<u64>) -> bool {
-    let includes = snapshot.set.is_some() && snapshot.coverage.includes(namespace);
-    let failed = snapshot.failure.is_some() && hurried.is_none_or(|version| snapshot.version > version);
-    includes || failed
+/// Whether waiting could tell no more: a failure is an answer, and so is a set that includes the
+/// namespace.
+fn tells_about(snapshot: &Snapshot, namespace: &str) -> bool {
+    snapshot.failure.is_some() || (snapshot.set.is_some() && snapshot.coverage.includes(namespace))
 }

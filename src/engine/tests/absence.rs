@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::core::metric::{Metric, Missing};
 use crate::core::refusal::Refusal;
-use crate::engine::fake::{Deed, World, timed};
+use crate::engine::fake::{Deed, World, like, timed};
 
 const SECS: fn(u64) -> Duration = Duration::from_secs;
 
@@ -78,7 +78,7 @@ async fn where_no_engine_is_there_nothing_is_read_and_the_absence_is_told() {
 #[tokio::test(start_paused = true)]
 async fn absence_counts_as_zero_only_while_the_source_is_well() {
     let world = World::new();
-    world.install(vec![Metric { absent: Missing::Zero, ..world.like("shared", "counted") }]);
+    world.install(vec![Metric { absent: Missing::Zero, ..like("shared", "counted") }]);
     world.source.script().engines = Vec::new();
     assert!(world.value("counted").await.abs() < 1e-9);
     world.keep_asking("counted", 60).await;

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::core::refusal::Refusal;
 use crate::engine::AskError;
-use crate::engine::fake::{Deed, World, timed};
+use crate::engine::fake::{Deed, World, like, timed};
 
 const MILLIS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -116,8 +116,7 @@ async fn hung_fetches_of_fifty_signals_never_exceed_eight_and_every_request_is_a
 async fn names_without_metric_and_metrics_without_source_say_so() {
     let world = World::new();
     assert!(matches!(world.ask("nothing").await, Err(AskError::Unknown)));
-    let elsewhere =
-        crate::core::metric::Metric { source: Some("gone".into()), ..world.like("queue", "elsewhere") };
+    let elsewhere = crate::core::metric::Metric { source: Some("gone".into()), ..like("queue", "elsewhere") };
     world.install(vec![elsewhere]);
     let error = world.ask("elsewhere").await.unwrap_err();
     assert!(matches!(&error, AskError::NoSource(name) if name == "elsewhere"), "{error}");

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::time::sleep;
 
 use crate::core::metric::{Metric, Scope};
-use crate::engine::fake::{Deed, World, narrowed, timed};
+use crate::engine::fake::{Deed, World, like, narrowed, timed};
 
 const SECS: fn(u64) -> Duration = Duration::from_secs;
 const MILLIS: fn(u64) -> Duration = Duration::from_millis;
@@ -114,7 +114,7 @@ async fn namespaces_that_fall_silent_are_left_out_again() {
 #[tokio::test(start_paused = true)]
 async fn a_metric_of_the_cluster_reads_all_of_it() {
     let world = world(3);
-    world.install(vec![Metric { scope: Scope::Cluster, ..world.like("latency", "everywhere") }]);
+    world.install(vec![Metric { scope: Scope::Cluster, ..like("latency", "everywhere") }]);
     world.ask_in("latency", "ns0").await.unwrap();
     let answer = world.ask_in("everywhere", "ns0").await.unwrap();
     assert_eq!(answer.reading.elements, 3);

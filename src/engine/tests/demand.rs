@@ -9,7 +9,7 @@ use crate::engine::demand::{Asked, EVERYWHERE, Namespaces};
 use crate::engine::fake::{Fake, catalog, narrowed};
 use crate::engine::slot::Slot;
 
-const IDLE: Duration = Duration::from_secs(300);
+const IDLE: Duration = Duration::from_mins(5);
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000 + seconds * 1_000)

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use crate::core::metric::Metric;
 use crate::core::refusal::Refusal;
 use crate::engine::Pace;
-use crate::engine::fake::{Deed, World, timed};
+use crate::engine::fake::{Deed, World, like, timed};
 
 const SECS: fn(u64) -> Duration = Duration::from_secs;
 const MILLIS: fn(u64) -> Duration = Duration::from_millis;
@@ -49,7 +49,7 @@ async fn the_interval_follows_the_cost() {
 #[tokio::test(start_paused = true)]
 async fn a_metric_may_fix_the_interval() {
     let world = World::new();
-    world.install(vec![Metric { refresh: Some(SECS(7)), ..world.like("queue", "mine") }]);
+    world.install(vec![Metric { refresh: Some(SECS(7)), ..like("queue", "mine") }]);
     let gaps = gaps(MILLIS(300), "mine", &world).await;
     assert!(gaps[1..].iter().all(|gap| gap.as_millis().abs_diff(7_000) <= 2), "{gaps:?}");
 }

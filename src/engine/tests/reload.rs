@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::core::metric::Aggregate;
 use crate::core::metric::Metric;
-use crate::engine::fake::{Deed, Fake, World, timed};
+use crate::engine::fake::{Deed, Fake, World, like, timed};
 use crate::engine::{AskError, Definitions};
 use crate::source::Source;
 
@@ -20,11 +20,11 @@ fn definitions(source: &Arc<Fake>) -> Definitions {
 #[tokio::test(start_paused = true)]
 async fn what_stays_the_same_stays_warm() {
     let world = World::new();
-    world.install(vec![world.like("queue", "mine")]);
+    world.install(vec![like("queue", "mine")]);
     world.value("mine").await;
     let before = world.source.calls().len();
     for _ in 0..20 {
-        world.install(vec![world.like("queue", "mine")]);
+        world.install(vec![like("queue", "mine")]);
         for metric in ["mine", "queue"] {
             let (value, took) = timed(world.value(metric)).await;
             assert!((value - 7.0).abs() < 1e-9);
@@ -46,10 +46,10 @@ async fn metrics_come_go_and_change() {
         world.engine.generation().names().iter().any(|known| known.as_ref() == name)
     };
     assert!(matches!(world.ask("mine").await, Err(AskError::Unknown)));
-    world.install(vec![world.like("queue", "mine")]);
+    world.install(vec![like("queue", "mine")]);
     assert!(named(&world, "mine"));
     assert!((world.value("mine").await - 14.0).abs() < 1e-9);
-    world.install(vec![Metric { aggregate: Aggregate::Max, ..world.like("queue", "mine") }]);
+    world.install(vec![Metric { aggregate: Aggregate::Max, ..like("queue", "mine") }]);
     assert!((world.value("mine").await - 7.0).abs() < 1e-9);
     world.install(Vec::new());
     assert!(!named(&world, "mine") && named(&world, "queue"));
@@ -60,7 +60,7 @@ async fn metrics_come_go_and_change() {
 async fn reloads_do_not_pile_up_slots() {
     let world = World::new();
     for n in 0..100_u64 {
-        world.install(vec![Metric { refresh: Some(SECS(n + 1)), ..world.like("queue", "mine") }]);
+        world.install(vec![Metric { refresh: Some(SECS(n + 1)), ..like("queue", "mine") }]);
         world.value("mine").await;
         sleep(SECS(10)).await;
     }

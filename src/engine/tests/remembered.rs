@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::engine::fake::{Deed, World};
+use crate::engine::fake::{Deed, World, like};
 
 const SECS: fn(u64) -> Duration = Duration::from_secs;
 
@@ -54,7 +54,7 @@ async fn remembered_answers_keep_the_demand_alive() {
     world.install(vec![crate::core::metric::Metric {
         refresh: Some(SECS(1_000)),
         hold: SECS(5_000),
-        ..world.like("queue", "slow")
+        ..like("queue", "slow")
     }]);
     world.value("slow").await;
     let mut answer = world.ask("slow").await.unwrap();
@@ -82,10 +82,7 @@ async fn a_slot_that_was_given_up_is_started_again() {
 #[tokio::test(start_paused = true)]
 async fn the_presence_of_engines_is_part_of_an_answer() {
     let world = World::new();
-    world.install(vec![crate::core::metric::Metric {
-        refresh: Some(SECS(100)),
-        ..world.like("shared", "both")
-    }]);
+    world.install(vec![crate::core::metric::Metric { refresh: Some(SECS(100)), ..like("shared", "both") }]);
     world.value("both").await;
     let answer = world.ask("both").await.unwrap();
     world.source.script().engines = vec!["alpha", "beta"];
