@@ -1,5 +1,6 @@
 //! Embeds every file of `catalog/`, so that a new engine is a new file and nothing else.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
@@ -12,13 +13,13 @@ fn main() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
         .collect();
     files.sort();
-    let list: String = files
-        .iter()
-        .map(|path| {
-            let name = path.file_name().unwrap_or_default();
-            format!("({name:?}, include_str!({path:?})),\n")
-        })
-        .collect();
+    // Debug quotes and escapes: a name becomes a string literal.
+    let mut list = String::new();
+    for path in &files {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("names in catalog/ are UTF-8");
+        let path = path.to_str().expect("the path of the project is UTF-8");
+        writeln!(list, "({name:?}, include_str!({path:?})),").expect("a string takes any text");
+    }
     let out = Path::new(&env::var("OUT_DIR").expect("cargo sets the output directory")).join("catalog.rs");
     fs::write(out, format!("&[\n{list}]\n")).expect("the output directory is writable");
 }

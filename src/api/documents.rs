@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 
@@ -10,6 +11,9 @@ use super::document::Document;
 use super::negotiate::MediaType;
 use super::respond::{document, failure, negotiated};
 use super::status::Status;
+
+/// The variable segments of a path; what does not decode names nothing of ours.
+type Segments<T> = Result<Path<T>, PathRejection>;
 
 /// `/`
 pub(super) async fn root(State(api): State<Arc<Api>>, request: Request) -> Response {
@@ -22,11 +26,11 @@ pub(super) async fn groups(State(api): State<Arc<Api>>, request: Request) -> Res
     match negotiated(request.headers(), true) {
         Err(status) => failure(&status),
         Ok(media_type) => {
-            let body = match &media_type {
-                MediaType::AggregatedDiscovery(version) => discovery.1.aggregated(*version),
+            let body = match media_type {
+                MediaType::AggregatedDiscovery(version) => discovery.1.aggregated(version),
                 MediaType::Json | MediaType::Yaml => discovery.1.group_list(),
             };
-            document(body, &media_type, request.headers())
+            document(body, media_type, request.headers())
         }
     }
 }
@@ -34,19 +38,21 @@ pub(super) async fn groups(State(api): State<Arc<Api>>, request: Request) -> Res
 /// `/apis/{group}`
 pub(super) async fn group(
     State(api): State<Arc<Api>>,
-    Path(group): Path<String>,
+    group: Segments<String>,
     request: Request,
 ) -> Response {
-    plain(&request, api.discovery().1.group(&group))
+    let discovery = api.discovery();
+    plain(&request, group.ok().and_then(|Path(group)| discovery.1.group(&group)))
 }
 
 /// `/apis/{group}/{version}`: what the aggregator probes to call us available.
 pub(super) async fn resources(
     State(api): State<Arc<Api>>,
-    Path((group, version)): Path<(String, String)>,
+    names: Segments<(String, String)>,
     request: Request,
 ) -> Response {
-    plain(&request, api.discovery().1.resources(&group, &version))
+    let discovery = api.discovery();
+    plain(&request, names.ok().and_then(|Path((group, version))| discovery.1.resources(&group, &version)))
 }
 
 /// `/version`
@@ -68,16 +74,16 @@ pub(super) async fn openapi_v3_index(State(api): State<Arc<Api>>, request: Reque
 /// there is, since a redirect would become a 502 on its way through the aggregator.
 pub(super) async fn openapi_v3(
     State(api): State<Arc<Api>>,
-    Path(name): Path<String>,
+    name: Segments<String>,
     request: Request,
 ) -> Response {
-    plain(&request, api.openapi.v3(&name))
+    plain(&request, name.ok().and_then(|Path(name)| api.openapi.v3(&name)))
 }
 
 fn plain(request: &Request, wanted: Option<&Document>) -> Response {
     let Some(wanted) = wanted else { return failure(&Status::not_found_path()) };
     match negotiated(request.headers(), false) {
-        Ok(media_type) => document(wanted, &media_type, request.headers()),
+        Ok(media_type) => document(wanted, media_type, request.headers()),
         Err(status) => failure(&status),
     }
 }

@@ -35,15 +35,15 @@ pub(super) async fn value(State(api): State<Arc<Api>>, request: Request) -> Resp
         && let Some(body) = api.remembered.recall(question, &api.engine)
     {
         api.telemetry.served_remembered();
-        return fresh(body, &media_type);
+        return fresh(body, media_type);
     }
-    match answer(&api, uri, question, &media_type).await {
+    match answer(&api, uri, question, media_type).await {
         Ok(response) => response,
         Err(status) => failure(&status),
     }
 }
 
-async fn answer(api: &Api, uri: &Uri, question: &str, media_type: &MediaType) -> Result<Response, Status> {
+async fn answer(api: &Api, uri: &Uri, question: &str, media_type: MediaType) -> Result<Response, Status> {
     let (namespace, metric) = path_parts(uri.path())?;
     let Parameters { selector, explain } = parameters(uri.query().unwrap_or_default(), &metric)?;
     let ask = Ask { metric: &metric, namespace: &namespace, selector: &selector, patience: PATIENCE };
@@ -60,7 +60,7 @@ async fn answer(api: &Api, uri: &Uri, question: &str, media_type: &MediaType) ->
             }
             let window = reading.window.map(|window| i64::try_from(window.as_secs()).unwrap_or(i64::MAX));
             let body = external_metric_value_list(&metric, reading.at.as_millis(), window, reading.quantity);
-            if *media_type == MediaType::Json && !reading.held {
+            if media_type == MediaType::Json && !reading.held {
                 api.remembered.note(question, body.clone(), answer.stamp);
             }
             Ok(encoded(body, media_type))
@@ -173,6 +173,9 @@ mod tests {
         assert_eq!(parameters("watch=true", "m").err().map(|status| status.code().as_u16()), Some(405));
         let parsed = parameters("limit=5&watch=false&labelSelector=a%3Db%2Cc+in+%28d%29", "m").unwrap();
         assert_eq!(parsed.selector.to_string(), "a=b,c in (d)");
-        assert_eq!(parameters("labelSelector=a%3E1", "m").err().map(|status| status.code().as_u16()), Some(400));
+        assert_eq!(
+            parameters("labelSelector=a%3E1", "m").err().map(|status| status.code().as_u16()),
+            Some(400)
+        );
     }
 }

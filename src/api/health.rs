@@ -37,7 +37,8 @@ fn report(request: &Request, checks: &[(&str, bool)]) -> Response {
     }
     let mut lines = String::new();
     for (name, good) in checks {
-        let _ = writeln!(lines, "{}", if *good { format!("[+]{name} ok") } else { format!("[-]{name} failed") });
+        let _ =
+            writeln!(lines, "{}", if *good { format!("[+]{name} ok") } else { format!("[-]{name} failed") });
     }
     let (code, verdict) =
         if passed { (StatusCode::OK, "passed") } else { (StatusCode::SERVICE_UNAVAILABLE, "failed") };

@@ -23,6 +23,8 @@ mod remember;
 mod respond;
 pub mod router;
 pub mod status;
+#[cfg(test)]
+mod tests;
 pub mod types;
 
 use crate::engine::Engine;

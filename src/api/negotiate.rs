@@ -133,7 +133,7 @@ fn specificity(clause: &Clause<'_>, offer: MediaType) -> Option<u8> {
 ///
 /// The aggregator compares g, v and as with what it asked for, and on a difference falls back to one request for
 /// each version.
-pub fn content_type(media_type: &MediaType) -> &'static str {
+pub fn content_type(media_type: MediaType) -> &'static str {
     match media_type {
         MediaType::Json => "application/json",
         MediaType::Yaml => "application/yaml",

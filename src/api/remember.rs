@@ -18,7 +18,7 @@ const LONGEST: usize = 1024;
 const OVERHEAD: usize = 300;
 
 /// Answers by path and query.
-pub(super) struct Remembered(Cache<Box<str>, Arc<Entry>>);
+pub(super) struct Remembered(Cache<Arc<str>, Arc<Entry>>);
 
 struct Entry {
     body: Bytes,
@@ -27,7 +27,7 @@ struct Entry {
 
 impl Remembered {
     pub(super) fn new() -> Self {
-        let weigher = |key: &Box<str>, entry: &Arc<Entry>| (key.len() + entry.body.len() + OVERHEAD) as u32;
+        let weigher = |key: &Arc<str>, entry: &Arc<Entry>| (key.len() + entry.body.len() + OVERHEAD) as u32;
         Self(Cache::builder().max_capacity(CAPACITY).weigher(weigher).build())
     }
 

@@ -17,14 +17,14 @@ pub(super) fn negotiated(headers: &HeaderMap, offers_discovery: bool) -> Result<
 }
 
 /// An answer that is only good now.
-pub(super) fn fresh(body: Bytes, media_type: &MediaType) -> Response {
+pub(super) fn fresh(body: Bytes, media_type: MediaType) -> Response {
     let mut response = with_type(StatusCode::OK, body, negotiate::content_type(media_type));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     response
 }
 
 /// A value that is told as JSON or YAML.
-pub(super) fn encoded(json: Bytes, media_type: &MediaType) -> Response {
+pub(super) fn encoded(json: Bytes, media_type: MediaType) -> Response {
     match media_type {
         MediaType::Yaml => match negotiate::encode_yaml(&json) {
             Ok(yaml) => fresh(yaml, media_type),
@@ -35,7 +35,7 @@ pub(super) fn encoded(json: Bytes, media_type: &MediaType) -> Response {
 }
 
 /// A document, or that the client has it already.
-pub(super) fn document(document: &Document, media_type: &MediaType, request: &HeaderMap) -> Response {
+pub(super) fn document(document: &Document, media_type: MediaType, request: &HeaderMap) -> Response {
     let yaml;
     let document = match media_type {
         MediaType::Yaml => match document.to_yaml() {

@@ -10,7 +10,7 @@ use crate::core::metric::{Aggregate, Semantics, Target, Weighted};
 use crate::core::signal::{Element, Kind, NeutralLabels, SeriesRef, Term};
 
 /// The window of rates unless a preset says otherwise: at least four scrapes of the usual 30 s.
-const WINDOW: Duration = Duration::from_secs(120);
+const WINDOW: Duration = Duration::from_mins(2);
 
 /// What is wrong with a catalog file.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,9 @@ impl Catalog {
         let index = self.engines.len();
         let name: Arc<str> = file.engine.into();
         parse_series(&file.detect)?;
+        if self.engines.iter().any(|known| known.name == name) {
+            return Err(format!("engine {name} has a file already, so its series would be counted twice"));
+        }
         self.engines.push(Engine {
             labels: NeutralLabels {
                 // A device exporter watches engines and is none itself.
@@ -56,6 +59,9 @@ impl Catalog {
             let preset = self.preset(index, preset).map_err(|message| format!("{name}: {message}"))?;
             self.add_raw(&preset);
             let providers = self.presets.entry(preset.name.clone()).or_default();
+            if providers.iter().any(|other| other.engine == index) {
+                return Err(format!("{name}: stated twice, so it would be counted twice"));
+            }
             if let Some(other) = providers.first() {
                 agrees(&preset, other).map_err(|message| format!("{name}: {message}"))?;
             }
@@ -74,12 +80,11 @@ impl Catalog {
             _ => Element::Pod,
         };
         let aggregate = match (file.aggregate, file.semantics, is_sum) {
-            (Some(AggregateName::Sum), ..) => Aggregate::Sum,
+            (Some(AggregateName::Sum), ..) | (None, Semantics::Extensive, true) => Aggregate::Sum,
             (Some(AggregateName::Avg), ..) | (None, Semantics::Intensive, true) => Aggregate::Avg,
             (Some(AggregateName::Max), ..) => Aggregate::Max,
             (Some(AggregateName::Min), ..) => Aggregate::Min,
             (Some(AggregateName::Count), ..) => Aggregate::Count,
-            (None, Semantics::Extensive, true) => Aggregate::Sum,
             (None, _, false) => Aggregate::Pooled,
         };
         let rates = match &value {
@@ -113,23 +118,27 @@ impl Catalog {
     }
 
     fn add_raw(&mut self, preset: &Preset) {
-        let mut put = |name: &str, term: RawTerm, unit: Option<Arc<str>>| {
-            let raw = RawSeries { engine: preset.engine, term, unit, preset: preset.name.clone() };
+        let mut put = |name: &str, term: RawTerm, unit: Option<Arc<str>>, is_code: bool| {
+            let raw = RawSeries { engine: preset.engine, term, unit, is_code, preset: preset.name.clone() };
             // The first preset that reads a series is the plainest, by the order of the file.
             self.raw.entry(name.to_owned()).or_insert(raw);
         };
         match &preset.value {
             Value::Linear { terms, .. } | Value::Ratio { terms, .. } => {
-                for (term, unit) in terms.iter().zip(&preset.units) {
+                let is_code = |index: usize| {
+                    let Value::Linear { sum, .. } = &preset.value else { return false };
+                    sum.iter().any(|one| one.term == index && one.nonzero)
+                };
+                for (index, (term, unit)) in terms.iter().zip(&preset.units).enumerate() {
                     for series in &term.series {
                         let alone = Term { series: vec![series.clone()], ..term.clone() };
-                        put(&series.name, RawTerm::Plain(alone), unit.clone());
+                        put(&series.name, RawTerm::Plain(alone), unit.clone(), is_code(index));
                     }
                 }
             }
             Value::Distribution { series, .. } => {
                 for series in series {
-                    put(&series.name, RawTerm::Distribution(series.clone()), None);
+                    put(&series.name, RawTerm::Distribution(series.clone()), None, false);
                 }
             }
         }
@@ -139,6 +148,10 @@ impl Catalog {
 /// Providers of one name must be one metric to the HPA.
 fn agrees(new: &Preset, old: &Preset) -> Result<(), String> {
     let shape = |preset: &Preset| std::mem::discriminant(&preset.value);
+    let statistic = |preset: &Preset| match preset.value {
+        Value::Distribution { statistic, .. } => Some(statistic),
+        _ => None,
+    };
     let facts = [
         ("unit", new.unit == old.unit),
         ("semantics", new.semantics == old.semantics),
@@ -146,6 +159,7 @@ fn agrees(new: &Preset, old: &Preset) -> Result<(), String> {
         ("range", new.range == old.range),
         ("aggregate", new.aggregate == old.aggregate),
         ("kind of value", shape(new) == shape(old)),
+        ("statistic", statistic(new) == statistic(old)),
     ];
     match facts.iter().find(|(_, same)| !same) {
         Some((fact, _)) => Err(format!("its {fact} differs from that of another engine")),
@@ -153,7 +167,10 @@ fn agrees(new: &Preset, old: &Preset) -> Result<(), String> {
     }
 }
 
-fn value(file: &ValueFile) -> Result<(Value, Vec<Option<Arc<str>>>), String> {
+/// Own units of terms, where they are not the preset's.
+type Units = Vec<Option<Arc<str>>>;
+
+fn value(file: &ValueFile) -> Result<(Value, Units), String> {
     let mut terms = Vec::new();
     let mut units = Vec::new();
     let mut weigh = |files: &[TermFile]| -> Result<Vec<Weighted>, String> {

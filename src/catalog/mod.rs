@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod file;
+mod known;
 mod load;
 pub mod promql;
 mod resolve;
 mod series;
 
+pub use known::{KnownKind, KnownSeries};
 pub use load::CatalogError;
-pub use resolve::{STATISTICS, Statistic};
+pub use resolve::{AGGREGATES, STATISTICS, Statistic};
 pub use series::parse_series;
 
 use crate::core::metric::{Aggregate, Direction, Semantics, Target, Weighted};
@@ -93,6 +95,8 @@ struct RawSeries {
     term: RawTerm,
     /// Its own unit, where it is not the preset's.
     unit: Option<Arc<str>>,
+    /// Whether it is a code, no measure: whatever folds it gives nonsense, so it is no metric.
+    is_code: bool,
     /// The preset that reads it.
     preset: Arc<str>,
 }
@@ -129,7 +133,7 @@ impl Catalog {
 
     /// Names of series that answer as metrics by themselves, sorted.
     pub fn raw_names(&self) -> impl Iterator<Item = &str> {
-        self.raw.keys().map(String::as_str)
+        self.raw.iter().filter(|(_, raw)| !raw.is_code).map(|(name, _)| name.as_str())
     }
 
     /// The engine of a preset.
@@ -165,3 +169,6 @@ impl Preset {
         matches!(self.value, Value::Distribution { .. })
     }
 }
+
+#[cfg(test)]
+mod tests;

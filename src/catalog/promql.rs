@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use promql_parser::label::Matchers;
-use promql_parser::parser::{Expr, VectorSelector, parse};
-use promql_parser::util::visitor::{ExprVisitor, walk_expr};
+use promql_parser::parser::{AtModifier, Expr, VectorSelector, parse};
 
 use super::series;
 use crate::core::freshness::Coverage;
@@ -81,14 +80,13 @@ fn compile_series(signal: &SeriesSignal, narrowed: Option<&LabelMatcher>) -> Str
         }
         let suffix = if is_histogram { "_count" } else { "" };
         // The oldest time stands where labels are summed away.
-        let mut time = alternatives(
-            &Term { without: Vec::new(), ..term.clone() },
-            suffix,
-            &|selector| match &term.without[..] {
+        let mut time =
+            alternatives(&Term { without: Vec::new(), ..term.clone() }, suffix, &|selector| match &term
+                .without[..]
+            {
                 [] => format!("timestamp({selector})"),
                 labels => format!("min without ({}) (timestamp({selector}))", labels.join(", ")),
-            },
-        );
+            });
         if times.contains(&time) {
             time.clear();
         }
@@ -116,29 +114,39 @@ fn compile_query(signal: &QuerySignal) -> String {
 }
 
 /// The instant selectors behind an expression, each once. Those that look elsewhere in time
-/// (`offset`, `@`, subqueries) say nothing of how fresh the source is and are left out.
+/// (`offset`, `@`) say nothing of how fresh the source is and are left out.
 fn selectors(promql: &str) -> Vec<String> {
-    struct Collect(Vec<VectorSelector>);
-    impl ExprVisitor for Collect {
-        type Error = ();
-        fn pre_visit(&mut self, expr: &Expr) -> Result<bool, ()> {
-            match expr {
-                Expr::VectorSelector(selector) => self.0.push(selector.clone()),
-                Expr::MatrixSelector(matrix) => self.0.push(matrix.vs.clone()),
-                _ => {}
+    fn collect<'a>(expr: &'a Expr, found: &mut Vec<&'a VectorSelector>) {
+        match expr {
+            Expr::VectorSelector(selector) => found.push(selector),
+            Expr::MatrixSelector(matrix) => found.push(&matrix.vs),
+            Expr::Subquery(subquery) => {
+                // `@ start()` and `@ end()` of an instant query are now.
+                let is_elsewhere =
+                    subquery.offset.is_some() || matches!(subquery.at, Some(AtModifier::At(_)));
+                if !is_elsewhere {
+                    collect(&subquery.expr, found);
+                }
             }
-            Ok(true)
+            Expr::Aggregate(aggregate) => collect(&aggregate.expr, found),
+            Expr::Unary(unary) => collect(&unary.expr, found),
+            Expr::Paren(paren) => collect(&paren.expr, found),
+            Expr::Binary(binary) => {
+                collect(&binary.lhs, found);
+                collect(&binary.rhs, found);
+            }
+            Expr::Call(call) => call.args.args.iter().for_each(|argument| collect(argument, found)),
+            _ => {}
         }
     }
     let Ok(expr) = parse(promql) else { return Vec::new() };
-    let mut collect = Collect(Vec::new());
-    let _ = walk_expr(&mut collect, &expr);
+    let mut found = Vec::new();
+    collect(&expr, &mut found);
     let mut seen = HashSet::new();
-    collect
-        .0
+    found
         .into_iter()
         .filter(|selector| selector.offset.is_none() && selector.at.is_none())
-        .map(|selector| selector.to_string())
+        .map(ToString::to_string)
         .filter(|text| seen.insert(text.clone()))
         .collect()
 }
@@ -149,7 +157,8 @@ pub const PRESENT: &str = "series";
 /// A query that tells which of `series` exist anywhere, in the label [`PRESENT`].
 pub fn presence(series: &[Arc<str>]) -> QuerySignal {
     let names = series.iter().map(|name| regex::escape(name)).collect::<Vec<_>>().join("|");
-    let matcher = series::matcher(&LabelMatcher { name: "__name__".into(), op: MatchOp::Matches, value: names });
+    let matcher =
+        series::matcher(&LabelMatcher { name: "__name__".into(), op: MatchOp::Matches, value: names });
     let selector = VectorSelector::new(None, Matchers::one(matcher));
     let promql = format!(
         "label_replace(group by (__name__) ({selector}), \"{PRESENT}\", \"$1\", \"__name__\", \"(.+)\")"
@@ -168,3 +177,6 @@ pub fn promql_duration(duration: Duration) -> String {
         format!("{seconds}s")
     }
 }
+
+#[cfg(test)]
+mod tests;

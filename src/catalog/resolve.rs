@@ -7,7 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Catalog, Preset, RawSeries, RawTerm, Value};
-use crate::core::metric::{Aggregate, Direction, Formula, Input, Metric, Missing, Scope, Semantics, Weighted};
+use crate::core::metric::{
+    Aggregate, Direction, Formula, Input, Metric, Missing, Scope, Semantics, Weighted,
+};
 use crate::core::signal::{Kind, SeriesSignal, Signal, Term};
 
 /// What of a distribution is wanted.
@@ -34,12 +36,9 @@ pub const STATISTICS: [(&str, Statistic); 5] = [
     ("_mean", Statistic::Mean),
 ];
 
-const AGGREGATES: [(&str, Aggregate); 4] = [
-    ("_sum", Aggregate::Sum),
-    ("_avg", Aggregate::Avg),
-    ("_max", Aggregate::Max),
-    ("_min", Aggregate::Min),
-];
+/// Every aggregate that a suffix can ask for.
+pub const AGGREGATES: [(&str, Aggregate); 4] =
+    [("_sum", Aggregate::Sum), ("_avg", Aggregate::Avg), ("_max", Aggregate::Max), ("_min", Aggregate::Min)];
 
 impl Statistic {
     fn formula(self) -> (Kind, Formula) {
@@ -81,7 +80,7 @@ impl Catalog {
         }
         let (base, statistic) = strip(rest, &STATISTICS);
         statistic?;
-        self.base(name, base, Wish { aggregate, statistic })
+        self.base(name, base, Wish { statistic, aggregate })
     }
 
     fn base(&self, name: &str, base: &str, wish: Wish) -> Option<Metric> {
@@ -149,6 +148,9 @@ impl Catalog {
     /// A series by its own name, in its own unit: gauges as they are, counters as rates, histograms
     /// as the statistic asked for.
     fn raw_metric(&self, name: &str, base: &str, raw: &RawSeries, wish: Wish) -> Option<Metric> {
+        if raw.is_code {
+            return None;
+        }
         let preset = self.presets.get(&raw.preset)?.iter().find(|preset| preset.engine == raw.engine)?;
         let value = match &raw.term {
             RawTerm::Plain(term) => Value::Linear {
@@ -156,8 +158,11 @@ impl Catalog {
                 sum: vec![Weighted { term: 0, weight: 1.0, optional: false, nonzero: false }],
             },
             RawTerm::Distribution(series) => {
-                let statistic =
-                    if let Value::Distribution { statistic, .. } = preset.value { statistic } else { Statistic::P95 };
+                let statistic = if let Value::Distribution { statistic, .. } = preset.value {
+                    statistic
+                } else {
+                    Statistic::P95
+                };
                 Value::Distribution { series: vec![series.clone()], statistic }
             }
         };
@@ -192,6 +197,8 @@ fn shape(preset: &Preset, wish: Wish) -> Option<(Aggregate, Semantics)> {
     let is_sum = matches!(preset.value, Value::Linear { .. });
     match wish.aggregate {
         None => Some((preset.aggregate, preset.semantics)),
+        // What is counted is not what is added up: the series of a count is not its unit.
+        Some(_) if preset.aggregate == Aggregate::Count => None,
         // A sum of ratios or of quantiles means nothing.
         Some(Aggregate::Sum) if !is_sum => None,
         Some(Aggregate::Sum) => Some((Aggregate::Sum, Semantics::Extensive)),
@@ -207,8 +214,13 @@ fn subtracts(value: &Value) -> bool {
 /// Whether the preset is its series and nothing else, so that unit and range are the series' own.
 fn is_plain(value: &Value) -> bool {
     match value {
-        Value::Linear { sum, .. } => matches!(&sum[..], [one] if (one.weight - 1.0).abs() < f64::EPSILON && !one.nonzero),
+        Value::Linear { sum, .. } => {
+            matches!(&sum[..], [one] if (one.weight - 1.0).abs() < f64::EPSILON && !one.nonzero)
+        }
         Value::Ratio { .. } => false,
         Value::Distribution { .. } => true,
     }
 }
+
+#[cfg(test)]
+mod tests;

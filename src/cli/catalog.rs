@@ -98,15 +98,23 @@ fn entry(catalog: &Catalog, name: &str) -> Option<Entry> {
         .iter()
         .map(|input| Provider {
             engine: input.engine.to_string(),
-            series: input.signal.to_string().split(" + ").flat_map(|term| term.split(" or ")).map(str::to_owned).collect(),
+            series: input
+                .signal
+                .to_string()
+                .split(" + ")
+                .flat_map(|term| term.split(" or "))
+                .map(str::to_owned)
+                .collect(),
             promql: promql::compile(&input.signal, &Coverage::Cluster),
         })
         .collect();
     let suffixes = match presets.first() {
         None => Vec::new(),
-        Some(preset) if preset.is_distribution() => {
-            STATISTICS.iter().map(|(suffix, _)| (*suffix).to_owned()).chain(["_avg", "_max", "_min"].map(str::to_owned)).collect()
-        }
+        Some(preset) if preset.is_distribution() => STATISTICS
+            .iter()
+            .map(|(suffix, _)| (*suffix).to_owned())
+            .chain(["_avg", "_max", "_min"].map(str::to_owned))
+            .collect(),
         Some(_) => ["_sum", "_avg", "_max", "_min"].map(str::to_owned).to_vec(),
     };
     Some(Entry {
@@ -122,7 +130,8 @@ fn entry(catalog: &Catalog, name: &str) -> Option<Entry> {
 fn list(entries: &[Entry]) -> String {
     let bold = |text: &str| if colour() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() };
     let width = entries.iter().map(|entry| entry.facts.name.len()).max().unwrap_or_default();
-    let mut out = bold(&format!("{:width$}  {:14} {:12} {:16} ENGINES\n", "METRIC", "UNIT", "TARGET TYPE", "TARGET"));
+    let mut out =
+        bold(&format!("{:width$}  {:14} {:12} {:16} ENGINES\n", "METRIC", "UNIT", "TARGET TYPE", "TARGET"));
     for entry in entries {
         let facts = &entry.facts;
         let target = facts.suggested_target.map_or("-".to_owned(), number);
@@ -130,7 +139,10 @@ fn list(entries: &[Entry]) -> String {
         let _ = writeln!(
             out,
             "{:width$}  {:14} {:12} {target:16} {}",
-            facts.name, facts.unit, facts.target_type, engines.join(", ")
+            facts.name,
+            facts.unit,
+            facts.target_type,
+            engines.join(", ")
         );
     }
     out.push_str("\n`inferometer catalog NAME` shows one; distributions take _p50 _p90 _p95 _p99 _mean, all take _sum _avg _max _min.\n");

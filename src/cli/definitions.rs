@@ -25,7 +25,8 @@ pub(super) fn flag_source(url: Option<&Url>) -> Option<Settings> {
 /// The report, with at least one error in it.
 pub(super) fn read(path: &Path, catalog: &Catalog) -> Result<(Configuration, Report), Report> {
     let mut diagnostics = Diagnostics::default();
-    let configuration = config::read(path, catalog, &mut diagnostics);
+    let configuration = config::read(path, &mut diagnostics)
+        .and_then(|text| config::load(&path.display().to_string(), &text, catalog, &mut diagnostics));
     let report = diagnostics.finish();
     match configuration {
         Some(configuration) if !report.has_errors() => Ok((configuration, report)),
@@ -40,7 +41,11 @@ pub(super) struct Sources(Vec<(Settings, Arc<Prometheus>)>);
 impl Sources {
     /// The definitions of a configuration, the source given by flag first. Of a source in both, the
     /// flag's wins.
-    pub(super) fn definitions(&mut self, flag: Option<Settings>, configuration: Configuration) -> Definitions {
+    pub(super) fn definitions(
+        &mut self,
+        flag: Option<Settings>,
+        configuration: Configuration,
+    ) -> Definitions {
         let flag_name = flag.as_ref().map(|settings| settings.name.clone());
         let configured =
             configuration.sources.into_iter().filter(|settings| Some(&settings.name) != flag_name.as_ref());

@@ -83,7 +83,8 @@ async fn directly(args: &Args, url: &Url, selector: &Selector) -> Result<Explana
         },
     };
     let definitions = Sources::default().definitions(definitions::flag_source(Some(url)), configuration);
-    let engine = Engine::new(Arc::clone(&catalog), definitions, Pace::default(), Arc::new(Telemetry::default()));
+    let engine =
+        Engine::new(Arc::clone(&catalog), definitions, Pace::default(), Arc::new(Telemetry::default()));
     let ask = Ask { metric: &args.metric, namespace: &args.namespace, selector, patience: PATIENCE };
     let explained = engine.explain(ask).await.map_err(|error| match error {
         AskError::Unknown => anyhow!("{}", super::catalog::unknown(&catalog, &args.metric)),
@@ -92,13 +93,16 @@ async fn directly(args: &Args, url: &Url, selector: &Selector) -> Result<Explana
     Ok(Explanation::new(&explained, &args.namespace, selector))
 }
 
+/// How long a running server may take.
+const SERVER_PATIENCE: Duration = Duration::from_secs(10);
+
 async fn from_server(args: &Args, selector: &Selector) -> Result<Explanation> {
     let host = args.server.host_str().unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
     let is_local = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
     let client = Client::builder()
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_secs(10))
+        .timeout(SERVER_PATIENCE)
         .tls_danger_accept_invalid_certs(args.insecure_skip_tls_verify || is_local)
         .build()?;
     let mut url = args.server.clone();
@@ -108,10 +112,13 @@ async fn from_server(args: &Args, selector: &Selector) -> Result<Explanation> {
         .extend(["apis", "external.metrics.k8s.io", "v1beta1", "namespaces", &args.namespace, &args.metric]);
     url.query_pairs_mut().append_pair("labelSelector", &selector.to_string()).append_pair("explain", "true");
     let response = client.get(url).send().await.with_context(|| {
-        format!("cannot reach {}; is `inferometer serve` running there, or do you want --prometheus-url?", args.server)
+        format!(
+            "cannot reach {}; is `inferometer serve` running there, or do you want --prometheus-url?",
+            args.server
+        )
     })?;
     let code = response.status();
-    let body = crate::source::body::read_limited(response, 8 << 20).await?;
+    let body = crate::source::body::read_limited(response, 8 << 20, SERVER_PATIENCE).await?;
     if code.is_success() {
         return serde_json::from_slice(&body).context("the answer is not an explanation");
     }

@@ -153,7 +153,8 @@ async fn serve(args: Args) -> Result<ExitCode> {
     let definitions = sources.definitions(flag.clone(), configuration);
     let source_names: Vec<String> =
         definitions.sources.iter().map(|source| source.name().to_owned()).collect();
-    let engine = Arc::new(Engine::new(Arc::clone(&catalog), definitions, Pace::default(), Arc::clone(&telemetry)));
+    let engine =
+        Arc::new(Engine::new(Arc::clone(&catalog), definitions, Pace::default(), Arc::clone(&telemetry)));
     let api = Arc::new(Api::new(Arc::clone(&engine), Arc::clone(&telemetry)));
 
     let tls = Arc::new(match (tls_cert_file, tls_private_key_file) {
@@ -167,7 +168,8 @@ async fn serve(args: Args) -> Result<ExitCode> {
         let _ = ending.wait_for(|ending| *ending).await;
     };
 
-    let service = Measured::new(Guard::new(router::router(Arc::clone(&api)), DEADLINE), Arc::clone(&telemetry));
+    let service =
+        Measured::new(Guard::new(router::router(Arc::clone(&api)), DEADLINE), Arc::clone(&telemetry));
     let limits = Limits::default();
     let api_address = secure.local_addr()?;
     let main = tokio::spawn(listener::serve(
@@ -201,7 +203,9 @@ async fn serve(args: Args) -> Result<ExitCode> {
     info!(signal, "ending: not ready any more, still answering");
     api.drain();
     // An impatient second signal ends the wait.
-    let _ = tokio::time::timeout(if signal == "SIGTERM" { LINGER } else { Duration::ZERO }, wait_for_signal()).await;
+    let _ =
+        tokio::time::timeout(if signal == "SIGTERM" { LINGER } else { Duration::ZERO }, wait_for_signal())
+            .await;
     let _ = end.send(true);
     let drained = main.await.context("the listener failed")?;
     let _ = own.await;

@@ -26,8 +26,10 @@ pub(super) fn draw(explanation: &Explanation, colour: bool) -> String {
             input.series, input.in_namespace, input.selected
         );
         let read = input.read_seconds_ago.map_or("never".to_owned(), |ago| format!("{ago:.1}s ago"));
-        let renewed =
-            input.sample_interval_seconds.map(|every| format!(", renewed there every {every:.0}s")).unwrap_or_default();
+        let renewed = input
+            .sample_interval_seconds
+            .map(|every| format!(", renewed there every {every:.0}s"))
+            .unwrap_or_default();
         let _ = writeln!(
             out,
             "│  │  read     {read}, every {:.0}s{renewed}; served up to {:.0}s old",
@@ -45,22 +47,32 @@ pub(super) fn draw(explanation: &Explanation, colour: bool) -> String {
     let _ = writeln!(out, "├─ {} pods or devices", derivation.elements.len());
     for element in &derivation.elements {
         let value = element.value.map_or("idle".to_owned(), number);
-        let _ =
-            writeln!(out, "│  ├─ {:width$}  {value:>12}   {:.1}s old", element.name, element.age_seconds);
+        let _ = writeln!(out, "│  ├─ {:width$}  {value:>12}   {:.1}s old", element.name, element.age_seconds);
     }
     let _ = writeln!(out, "├─ aggregate {}", derivation.aggregate);
     match (&explanation.answer, &explanation.refusal) {
         (Some(answer), _) => {
             let _ = writeln!(out, "└─ the HPA sees {}", paint("1;32", &answer.value));
-            let _ = writeln!(out, "   exactly {} {}; oldest sample {}, {:.1}s old{}",
-                number(answer.exact), metric.unit, answer.timestamp, answer.age_seconds,
-                if answer.held { "; held, since its source has fallen silent" } else { "" });
+            let _ = writeln!(
+                out,
+                "   exactly {} {}; oldest sample {}, {:.1}s old{}",
+                number(answer.exact),
+                metric.unit,
+                answer.timestamp,
+                answer.age_seconds,
+                if answer.held { "; held, since its source has fallen silent" } else { "" }
+            );
             if let Some(advice) = advice(metric, answer) {
                 let _ = writeln!(out, "   {advice}");
             }
         }
         (None, Some(refusal)) => {
-            let _ = writeln!(out, "└─ the HPA sees an {} and holds still: {}", paint("1;31", "error"), refusal.message);
+            let _ = writeln!(
+                out,
+                "└─ the HPA sees an {} and holds still: {}",
+                paint("1;31", "error"),
+                refusal.message
+            );
         }
         (None, None) => {}
     }

@@ -68,7 +68,7 @@ fn all<T>(items: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
 pub(super) fn accept<T>(diags: &mut Diagnostics, node: &Node, result: Result<T, Refusal>) -> Option<T> {
     result
         .map_err(|refusal| {
-            let span = refusal.offset.map_or(node.span, |offset| node.at(offset));
+            let span = refusal.place.map_or(node.span, |place| node.part(&place));
             let problem = diags.error_at(&span, refusal.message);
             if let Some(hint) = refusal.hint {
                 problem.hint(hint);
@@ -81,7 +81,8 @@ impl Node {
     /// Starts decoding a mapping with known keys; `what` names it in reports, as in "a metric".
     pub fn mapping<'a>(&'a self, diags: &mut Diagnostics, what: &'a str) -> Option<MapDecoder<'a>> {
         let entries = self.entries(diags, what)?;
-        Some(MapDecoder { what, span: self.span, entries, asked: Vec::new(), missing: Vec::new() })
+        let (asked, missing) = (Vec::new(), Vec::new());
+        Some(MapDecoder { what, span: self.span, entries, asked, missing, others: None })
     }
 }
 
@@ -94,7 +95,9 @@ pub struct MapDecoder<'a> {
     span: Span,
     entries: &'a [(Key, Node)],
     asked: Vec<&'static str>,
-    missing: Vec<&'static str>,
+    /// Fields of which one is needed.
+    missing: Vec<Vec<&'static str>>,
+    others: Option<String>,
 }
 
 impl<'a> MapDecoder<'a> {
@@ -106,7 +109,7 @@ impl<'a> MapDecoder<'a> {
         decode: impl FnOnce(&mut Diagnostics, &'a Node) -> Option<T>,
     ) -> Option<T> {
         let Some((_, node)) = self.get(name) else {
-            self.missing.push(name);
+            self.missing.push(vec![name]);
             return None;
         };
         decode(diags, node)
@@ -123,6 +126,47 @@ impl<'a> MapDecoder<'a> {
         decode(diags, node)
     }
 
+    /// Which one of several fields is there, with its node. None of them is reported by
+    /// [`MapDecoder::finish`] if `needed`, a second one at once.
+    pub fn choice(
+        &mut self,
+        names: &[&'static str],
+        needed: bool,
+        diags: &mut Diagnostics,
+    ) -> Option<(&'static str, &'a Node)> {
+        let present: Vec<_> = names.iter().filter_map(|name| Some((*name, self.get(name)?))).collect();
+        let [(name, (_, node)), rest @ ..] = &present[..] else {
+            if needed {
+                self.missing.push(names.to_vec());
+            }
+            return None;
+        };
+        for (other, (key, _)) in rest {
+            diags
+                .error_at(&key.span, format!("`{name}` and `{other}` exclude each other"))
+                .hint("remove one of them");
+        }
+        Some((name, node))
+    }
+
+    /// What to say of fields that nobody asked for, instead of listing those that somebody did.
+    pub fn others(&mut self, hint: impl Into<String>) {
+        self.others = Some(hint.into());
+    }
+
+    /// Keeps the values of fields nobody has asked for so far out of reports: where secrets are near,
+    /// a misspelt field may hold one.
+    pub fn conceal_unasked(&self, diags: &mut Diagnostics) {
+        for (_, node) in self.entries.iter().filter(|(key, _)| !self.asked.contains(&key.text.as_str())) {
+            diags.conceal(&node.span);
+        }
+    }
+
+    /// The keys that no decode function has asked for so far.
+    pub fn unasked(&self) -> impl Iterator<Item = &'a Key> {
+        self.entries.iter().map(|(key, _)| key).filter(|key| !self.asked.contains(&key.text.as_str()))
+    }
+
     /// A field as it stands, to choose how to decode it or to compare it with others.
     pub fn get(&mut self, name: &'static str) -> Option<&'a (Key, Node)> {
         self.asked.push(name);
@@ -137,21 +181,24 @@ impl<'a> MapDecoder<'a> {
 
     /// Reports fields that are missing and fields nobody asked for.
     pub fn finish(mut self, diags: &mut Diagnostics) {
-        for (key, _) in self.entries.iter().filter(|(key, _)| !self.asked.contains(&key.text.as_str())) {
+        let unasked: Vec<&Key> = self.unasked().collect();
+        for key in unasked {
             // A field already there cannot be what was meant.
             let absent = |name: &&str| self.entries.iter().all(|(key, _)| key.text != **name);
             let suggestion = did_you_mean(&key.text, self.asked.iter().copied().filter(absent));
             let hint = match suggestion {
                 Some(name) => format!("did you mean `{name}`?"),
+                None if self.others.is_some() => self.others.clone().unwrap_or_default(),
                 None if self.asked.is_empty() => "no fields are expected here".to_owned(),
                 None => format!("valid fields: {}", self.asked.join(", ")),
             };
             diags.error_at(&key.span, format!("unknown field {}", quoted(&key.text))).hint(hint);
             // Misspelt is not missing; one mistake makes one report.
-            self.missing.retain(|name| Some(*name) != suggestion);
+            self.missing.retain(|names| !suggestion.is_some_and(|suggestion| names.contains(&suggestion)));
         }
-        for name in &self.missing {
-            diags.error_at(&self.span(), format!("{} needs the field `{name}`", self.what));
+        for names in &self.missing {
+            let names = names.join("` or `");
+            diags.error_at(&self.span(), format!("{} needs the field `{names}`", self.what));
         }
     }
 }

@@ -99,9 +99,19 @@ impl Diagnostics {
         self.problems.push_mut(Problem { severity, span: *span, message, hint: None })
     }
 
+    /// Keeps what stands at `span` out of everything shown, because it is or may be a secret.
+    pub fn conceal(&mut self, span: &Span) {
+        self.sources[span.source].conceal(span);
+    }
+
     /// Whether anything makes the configuration unusable.
     pub fn has_errors(&self) -> bool {
         self.errors > 0
+    }
+
+    /// How many errors have been found so far, to tell whether a piece of work added any.
+    pub(super) fn errors(&self) -> usize {
+        self.errors
     }
 
     /// Whether further errors are only counted, so that looking for them is not worth the time.

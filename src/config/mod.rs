@@ -26,13 +26,20 @@
 //! assert!(metric(&mut diags, &documents[0]).is_some());
 //! assert!(diags.finish().to_string().contains("did you mean `window`?"));
 //! ```
+//!
+//! [`load`] reads a configuration this way, [`check`] also the autoscalers that use its metrics.
 
 pub mod decode;
 pub mod diagnostic;
+pub mod hpa;
+mod lint;
+mod names;
 pub mod node;
 mod parse;
+mod promql;
 mod render;
 mod scalar;
+pub mod schema;
 mod source;
 mod suggest;
 mod syntax;
@@ -40,18 +47,12 @@ pub mod units;
 
 pub use decode::{MapDecoder, Spanned};
 pub use diagnostic::{Diagnostic, Diagnostics, Report, Severity};
+pub use hpa::{Checked, CheckedMetric, check};
 pub use node::{Key, Node, Value};
 pub use parse::parse;
+pub use schema::{Configuration, load, read};
 pub use source::Span;
 pub use suggest::did_you_mean;
 
 #[cfg(test)]
 mod tests;
-
-/// temp
-#[derive(Default)]
-pub struct Configuration { /// s
-    pub sources: Vec<crate::source::prometheus::Settings>, /// m
-    pub metrics: Vec<crate::core::metric::Metric> }
-/// temp
-pub fn read(_: &std::path::Path, _: &crate::catalog::Catalog, _: &mut Diagnostics) -> Option<Configuration> { Some(Configuration::default()) }

@@ -2,6 +2,7 @@
 
 use super::diagnostic::Diagnostics;
 use super::source::{Span, quoted};
+use std::ops::Range;
 
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +76,28 @@ impl Node {
     pub fn at(&self, offset: usize) -> Span {
         let (line, column) = self.locate(offset);
         self.span.at(line, column)
+    }
+
+    /// The span of a part of a scalar's text, given in bytes; the whole node when escapes blur where that is.
+    pub fn part(&self, range: &Range<usize>) -> Span {
+        if self.marks.is_empty() {
+            return self.span;
+        }
+        let (line, column) = self.locate(range.start);
+        let (end_line, end_column) = self.locate(range.end);
+        let span = self.span.at(line, column);
+        if end_line == line && end_column <= column { span } else { Span { end_line, end_column, ..span } }
+    }
+
+    /// The value of a field, for documents whose other fields are none of our business.
+    pub fn field(&self, name: &str) -> Option<&Node> {
+        let Value::Mapping(entries) = &self.value else { return None };
+        entries.iter().find(|(key, _)| key.text == name).map(|(_, node)| node)
+    }
+
+    /// The text of a scalar, for documents that others check.
+    pub fn text(&self) -> Option<&str> {
+        if let Value::Scalar { text, .. } = &self.value { Some(text) } else { None }
     }
 
     /// The items of a list; `what` says in a report what was expected instead of something else.

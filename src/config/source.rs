@@ -41,6 +41,26 @@ pub(super) struct Source {
     pub(super) text: String,
 }
 
+impl Source {
+    /// Replaces what stands at `span`, places and lines left as they are.
+    pub(super) fn conceal(&mut self, span: &Span) {
+        let (mut line, mut column) = (1, 1);
+        let mut chars = self.text.chars().peekable();
+        let mut concealed = String::with_capacity(self.text.len());
+        while let Some(c) = chars.next() {
+            let is_within = (line, column) >= (span.line, span.column)
+                && (line, column) < (span.end_line, span.end_column);
+            concealed.push(if is_within && !c.is_whitespace() { '*' } else { c });
+            column += 1;
+            if c == '\n' || (c == '\r' && chars.peek() != Some(&'\n')) {
+                (line, column) = (line + 1, 1);
+            }
+        }
+        drop(chars);
+        self.text = concealed;
+    }
+}
+
 /// The piece of a line that a diagnostic shows.
 pub(super) struct Snippet {
     pub(super) text: String,

@@ -42,3 +42,9 @@ fn edit_distance(a: &[char], b: &[char]) -> usize {
     }
     previous[b.len()]
 }
+
+/// Whether two words differ by a slip or two: for lists so long that [`did_you_mean`] would always
+/// find something.
+pub(super) fn is_near(word: &str, other: &str) -> bool {
+    edit_distance(&fold(word), &fold(other)) <= 2
+}

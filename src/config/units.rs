@@ -2,6 +2,7 @@
 
 use super::source::quoted;
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 /// Why a text is not a value of the wanted kind.
@@ -9,13 +10,13 @@ use std::time::Duration;
 pub struct Refusal {
     pub(super) message: String,
     pub(super) hint: Option<String>,
-    pub(super) offset: Option<usize>,
+    pub(super) place: Option<Range<usize>>,
 }
 
 impl Refusal {
     /// A refusal with its reason.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, offset: None }
+        Self { message: message.into(), hint: None, place: None }
     }
 
     /// Adds what to do about it.
@@ -27,7 +28,13 @@ impl Refusal {
     /// Adds which byte of the text is to blame.
     #[must_use]
     pub fn at(self, offset: usize) -> Self {
-        Self { offset: Some(offset), ..self }
+        self.over(offset..offset + 1)
+    }
+
+    /// Adds which bytes of the text are to blame.
+    #[must_use]
+    pub fn over(self, place: Range<usize>) -> Self {
+        Self { place: Some(place), ..self }
     }
 }
 

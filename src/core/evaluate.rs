@@ -56,6 +56,10 @@ struct Selected<'a> {
     at: Timestamp,
     /// The same by our clock.
     sampled_at: Timestamp,
+    /// When the first of its samples ceases to be fresh, by our clock.
+    stale: Timestamp,
+    /// When the first of its samples may no longer be served, by our clock.
+    expires: Timestamp,
 }
 
 impl<'a> Run<'a> {
@@ -76,12 +80,8 @@ impl<'a> Run<'a> {
         }
         let value = self.fold(&selected)?;
         let quantity = self.quantity(value)?;
-        let limits = selected.iter().map(|one| one.sampled_at.plus(one.snapshot.limit(self.metric.hold)));
-        let expires = limits.min().unwrap_or(self.now);
-        let is_held = |one: &Selected<'_>| {
-            one.snapshot.judge(self.now.since(one.sampled_at), self.metric.hold) == Age::Held
-        };
-        let held = selected.iter().any(is_held);
+        let expires = selected.iter().map(|one| one.expires).min().unwrap_or(self.now);
+        let held = selected.iter().any(|one| one.stale < self.now);
         let elements = selected.iter().map(|one| one.elements.len()).sum();
         let (at, sampled_at) = selected
             .iter()
@@ -92,7 +92,11 @@ impl<'a> Run<'a> {
     }
 
     /// The elements of one input, or in words why there are none.
-    fn select(&mut self, input: &'a Input, snapshot: &'a Snapshot) -> Result<Result<Selected<'a>, String>, Refusal> {
+    fn select(
+        &mut self,
+        input: &'a Input,
+        snapshot: &'a Snapshot,
+    ) -> Result<Result<Selected<'a>, String>, Refusal> {
         let Some(set) = &snapshot.set else {
             self.record(input, snapshot, 0, 0);
             return Err(self.unread(&input.signal, snapshot));
@@ -127,30 +131,45 @@ impl<'a> Run<'a> {
             return Ok(Err(self.absence(input, snapshot, candidates)));
         };
         let (at, sampled_at) = (oldest.at, set.sampled_at(oldest));
-        self.check_age(&input.signal, snapshot, sampled_at)?;
+        let (mut stale, mut expires) = (Timestamp::MAX, Timestamp::MAX);
+        for series in &chosen {
+            let bounds = snapshot.bounds(series.cadence(), self.metric.hold);
+            let sampled_at = set.sampled_at(series);
+            if bounds.judge(self.now.since(sampled_at)) == Age::Expired {
+                return Err(self.stale(&input.signal, snapshot, sampled_at, bounds.limit));
+            }
+            stale = stale.min(sampled_at.plus(bounds.fresh));
+            expires = expires.min(sampled_at.plus(bounds.limit));
+        }
         let elements = fold::elements(&chosen, input.signal.element());
-        Ok(Ok(Selected { input, snapshot, elements, at, sampled_at }))
+        Ok(Ok(Selected { input, snapshot, elements, at, sampled_at, stale, expires }))
     }
 
-    fn check_age(&self, signal: &Signal, snapshot: &Snapshot, sampled: Timestamp) -> Result<(), Refusal> {
-        let age = self.now.since(sampled);
-        if snapshot.judge(age, self.metric.hold) != Age::Expired {
-            return Ok(());
+    /// Whether the source was read at `read` lately enough to be believed about what it has not.
+    fn check_age(&self, signal: &Signal, snapshot: &Snapshot, read: Timestamp) -> Result<(), Refusal> {
+        let bounds = snapshot.bounds(None, self.metric.hold);
+        match bounds.judge(self.now.since(read)) {
+            Age::Expired => Err(self.stale(signal, snapshot, read, bounds.limit)),
+            Age::Fresh | Age::Held => Ok(()),
         }
+    }
+
+    fn stale(&self, signal: &Signal, snapshot: &Snapshot, sampled: Timestamp, limit: Duration) -> Refusal {
         // A query that hangs has not failed yet.
-        let silence = snapshot.refreshed_at.map(|at| self.now.since(at)).filter(|it| *it > snapshot.interval * 3 / 2);
-        Err(Refusal::Stale {
+        let silence =
+            snapshot.refreshed_at.map(|at| self.now.since(at)).filter(|it| *it > snapshot.interval * 3 / 2);
+        Refusal::Stale {
             metric: self.metric.name.to_string(),
             signal: signal.to_string(),
             source_name: self.source_name.to_owned(),
-            age,
-            limit: snapshot.limit(self.metric.hold),
+            age: self.now.since(sampled),
+            limit,
             cause: snapshot
                 .failure
                 .as_deref()
                 .map(str::to_owned)
                 .or_else(|| silence.map(|time| format!("no answer for {}", Human(time)))),
-        })
+        }
     }
 
     fn unread(&self, signal: &Signal, snapshot: &Snapshot) -> Refusal {
@@ -171,11 +190,20 @@ impl<'a> Run<'a> {
         } else if candidates.is_empty() {
             format!("{signal} exists ({total} series), but not in namespace {namespace}")
         } else {
+            let place = match self.metric.scope {
+                Scope::Namespace => format!(" in namespace {namespace}"),
+                Scope::Cluster => String::new(),
+            };
             let labels = candidates.first().map(|series| {
-                series.labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",")
+                series
+                    .labels
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .collect::<Vec<_>>()
+                    .join(",")
             });
             format!(
-                "none of the {} series of {signal} in namespace {namespace} matches {selector}; one of them has {}",
+                "none of the {} series of {signal}{place} matches {selector}; one of them has {}",
                 candidates.len(),
                 labels.unwrap_or_default()
             )
@@ -183,9 +211,11 @@ impl<'a> Run<'a> {
     }
 
     fn nothing(&self, known: &[(&Input, &Snapshot)], absences: &[String]) -> Result<Reading, Refusal> {
-        let well = known.iter().all(|(_, snapshot)| snapshot.is_well(self.now));
+        // Without any snapshot nothing is known of the source, not even that it is well.
+        let well = !known.is_empty() && known.iter().all(|(_, snapshot)| snapshot.is_well(self.now));
         if self.metric.absent == Missing::Zero && well {
-            let read = known.iter().filter_map(|(_, snapshot)| snapshot.refreshed_at).min().unwrap_or(self.now);
+            let read =
+                known.iter().filter_map(|(_, snapshot)| snapshot.refreshed_at).min().unwrap_or(self.now);
             return Ok(Reading {
                 value: 0.0,
                 quantity: self.quantity(0.0)?,
@@ -201,7 +231,11 @@ impl<'a> Run<'a> {
         let mut reason = absences.join("; ");
         if known.is_empty() {
             let engines: Vec<_> = self.metric.inputs.iter().map(|input| input.engine.to_string()).collect();
-            reason = format!("source {} has series of none of its engines ({})", self.source_name, engines.join(", "));
+            reason = format!(
+                "source {} has series of none of its engines ({})",
+                self.source_name,
+                engines.join(", ")
+            );
         } else if self.metric.absent == Missing::Zero {
             reason.push_str("; absence counts as zero only while the source is well");
         }
@@ -225,9 +259,9 @@ impl<'a> Run<'a> {
                 let value = partial.finish();
                 values.extend(value);
                 if let Some(steps) = &mut self.steps {
-                    let sampled = snapshot.set.as_ref().map_or(self.now, |set| set.sampled_at(element.first));
+                    let sampled = snapshot.set.as_ref().map_or(self.now, |set| set.by_our_clock(element.at));
                     steps.elements.push(ElementStep {
-                        name: ElementStep::name_of(&element.first.labels),
+                        name: ElementStep::name_of(&element.first.labels, input.signal.element()),
                         value,
                         age_seconds: self.now.since(sampled).as_secs_f64(),
                     });
@@ -261,14 +295,16 @@ impl<'a> Run<'a> {
         };
         Refusal::Incomplete {
             metric: self.metric.name.to_string(),
-            element: ElementStep::name_of(&element.first.labels),
+            element: ElementStep::name_of(&element.first.labels, input.signal.element()),
             missing: series.unwrap_or_else(|| input.signal.to_string()),
         }
     }
 
     fn quantity(&self, value: f64) -> Result<Quantity, Refusal> {
         match Quantity::from_f64(value) {
-            Err(QuantityError::Negative(_)) if self.metric.negative == Missing::Zero => Quantity::from_f64(0.0),
+            Err(QuantityError::Negative(_)) if self.metric.negative == Missing::Zero => {
+                Quantity::from_f64(0.0)
+            }
             other => other,
         }
         .map_err(|cause| Refusal::Unservable { metric: self.metric.name.to_string(), cause })
@@ -288,7 +324,7 @@ impl<'a> Run<'a> {
             read_seconds_ago: snapshot.refreshed_at.map(|at| now.since(at).as_secs_f64()),
             interval_seconds: snapshot.interval.as_secs_f64(),
             sample_interval_seconds: snapshot.cadence.map(|cadence| cadence.as_secs_f64()),
-            limit_seconds: snapshot.limit(hold).as_secs_f64(),
+            limit_seconds: snapshot.bounds(None, hold).limit.as_secs_f64(),
             failure: snapshot.failure.clone(),
             warnings: snapshot.warnings.clone(),
         });
@@ -311,3 +347,6 @@ fn describe(formula: &Formula) -> String {
         Formula::Mean => "sum / count".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

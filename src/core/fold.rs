@@ -4,12 +4,15 @@ use super::histogram::{self, Bucket};
 use super::metric::{Aggregate, Formula, Weighted};
 use super::series::{Column, Series};
 use super::signal::Element;
+use super::time::Timestamp;
 
 /// A pod, device or single series with its numbers added up (or, for a device, joined).
 #[derive(Debug, Clone)]
 pub struct Folded<'a> {
     /// The first series met, which names the element.
     pub first: &'a Series,
+    /// When the oldest of its samples was taken, by the source's clock.
+    pub at: Timestamp,
     /// One cell for each column of the set.
     pub cells: Vec<Option<f64>>,
 }
@@ -22,7 +25,7 @@ pub enum Partial {
     Sum(f64),
     /// What is above and below the line of a ratio or a mean.
     Ratio(f64, f64),
-    /// The buckets of a distribution, and the quantile wanted.
+    /// The quantile wanted, and the buckets of a distribution in rising order of their bounds.
     Buckets(f64, Vec<Bucket>),
 }
 
@@ -39,18 +42,25 @@ impl Partial {
                 *n += m;
                 *d += e;
             }
-            (Self::Buckets(_, a), Self::Buckets(_, b)) => a.extend(b),
+            (Self::Buckets(_, a), Self::Buckets(_, b)) => histogram::add(a, &b),
             // Formulas of one metric have one shape, which the catalog's loader checks.
             (this, other) => *this = other,
         }
     }
 
     /// The number, which may still be unfit to serve; `None` for a ratio or distribution of nothing.
+    ///
+    /// What is computed from a number that is not finite is NaN, also where arithmetic would hide it
+    /// (a division by infinity, a quantile below a broken bucket).
     pub fn finish(self) -> Option<f64> {
         match self {
             Self::Sum(value) => Some(value),
+            Self::Ratio(above, below) if !(above.is_finite() && below.is_finite()) => Some(f64::NAN),
             Self::Ratio(_, 0.0) => None,
             Self::Ratio(above, below) => Some(above / below),
+            Self::Buckets(_, buckets) if buckets.iter().any(|bucket| !bucket.count.is_finite()) => {
+                Some(f64::NAN)
+            }
             Self::Buckets(q, mut buckets) => {
                 let observed = buckets.iter().any(|bucket| bucket.count != 0.0);
                 observed.then(|| histogram::quantile(q, &mut buckets))
@@ -67,9 +77,10 @@ pub fn elements<'a>(selected: &[&'a Series], element: &Element) -> Vec<Folded<'a
     let mut folded: Vec<Folded<'a>> = Vec::new();
     for series in sorted {
         match folded.last_mut().filter(|last| last.first.element == series.element) {
-            None => folded.push(Folded { first: series, cells: series.cells.to_vec() }),
+            None => folded.push(Folded { first: series, at: series.at, cells: series.cells.to_vec() }),
             Some(last) => {
                 let join = if matches!(element, Element::Device(_)) { f64::max } else { |a, b| a + b };
+                last.at = last.at.min(series.at);
                 merge(&mut last.cells, &series.cells, join);
             }
         }
@@ -80,22 +91,12 @@ pub fn elements<'a>(selected: &[&'a Series], element: &Element) -> Vec<Folded<'a
 fn merge(into: &mut [Option<f64>], cells: &[Option<f64>], join: impl Fn(f64, f64) -> f64) {
     for (into, cell) in into.iter_mut().zip(cells) {
         *into = match (*into, *cell) {
-            // A NaN must survive: `f64::max` would hide it.
-            (Some(a), Some(b)) if a.is_nan() || b.is_nan() => Some(f64::NAN),
+            // What is not finite must survive: `f64::max` would hide it.
+            (Some(a), Some(b)) if !(a.is_finite() && b.is_finite()) => Some(f64::NAN),
             (Some(a), Some(b)) => Some(join(a, b)),
             (a, b) => a.or(b),
         };
     }
-}
-
-/// All elements' cells added up, for pooled formulas.
-pub fn pool(elements: &[Folded<'_>]) -> Vec<Option<f64>> {
-    let width = elements.first().map_or(0, |element| element.cells.len());
-    let mut total = vec![None; width];
-    for element in elements {
-        merge(&mut total, &element.cells, |a, b| a + b);
-    }
-    total
 }
 
 /// Applies `formula` to one row of cells.
@@ -132,7 +133,8 @@ fn linear(terms: &[Weighted], columns: &[Column], cells: &[Option<f64>]) -> Resu
     for Weighted { term, weight, optional, nonzero } in terms {
         let index = columns.iter().position(|column| *column == Column::Term(*term));
         match index.and_then(|index| cells[index]) {
-            Some(value) if *nonzero => total += weight * f64::from(u8::from(value != 0.0)),
+            // NaN is no code, and neither 0 nor another.
+            Some(value) if *nonzero && !value.is_nan() => total += weight * f64::from(u8::from(value != 0.0)),
             Some(value) => total += weight * value,
             None if *optional => {}
             None => return Err(MissingTerm(*term)),
@@ -146,8 +148,8 @@ pub fn aggregate(aggregate: Aggregate, values: &mut [f64]) -> Option<f64> {
     if values.is_empty() {
         return None;
     }
-    // A NaN must survive: `f64::max` and `f64::min` would hide it.
-    if values.iter().any(|value| value.is_nan()) {
+    // What is not finite must survive: a maximum, a minimum or a count would hide it.
+    if values.iter().any(|value| !value.is_finite()) {
         return Some(f64::NAN);
     }
     let sum = values.iter().sum::<f64>();
@@ -160,3 +162,6 @@ pub fn aggregate(aggregate: Aggregate, values: &mut [f64]) -> Option<f64> {
         Aggregate::Quantile(q) => histogram::quantile_of(values, q),
     })
 }
+
+#[cfg(test)]
+mod tests;

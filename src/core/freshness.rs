@@ -10,11 +10,11 @@ use super::time::Timestamp;
 
 /// How often a source is taken to renew its samples until that has been seen: Prometheus's own
 /// default scrape interval.
-const ASSUMED_CADENCE: Duration = Duration::from_secs(60);
+const ASSUMED_CADENCE: Duration = Duration::from_mins(1);
 
 /// A target that renews more slowly than this is gone, whatever it did before: Prometheus's own
 /// lookback.
-const SLOWEST_CADENCE: Duration = Duration::from_secs(300);
+const SLOWEST_CADENCE: Duration = Duration::from_mins(5);
 
 /// How long after its start a source may take to look for its targets: Prometheus does so every five
 /// seconds.
@@ -76,22 +76,37 @@ pub enum Age {
     Expired,
 }
 
-impl Snapshot {
-    /// The age up to which a sample is served: the hold bound, counted from the moment when the
-    /// source should have renewed it.
-    pub fn limit(&self, hold: Duration) -> Duration {
-        hold + self.renewal()
-    }
+/// How old a sample may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Up to this age it is as new as the source and the refresh make it.
+    pub fresh: Duration,
+    /// Up to this age it is served: the hold bound, counted from the moment when the source should
+    /// have renewed it.
+    pub limit: Duration,
+}
 
+impl Bounds {
     /// Where `age` stands.
-    pub fn judge(&self, age: Duration, hold: Duration) -> Age {
-        if age > self.limit(hold) {
+    pub fn judge(self, age: Duration) -> Age {
+        if age > self.limit {
             Age::Expired
-        } else if age > self.renewal() + 2 * self.interval {
+        } else if age > self.fresh {
             Age::Held
         } else {
             Age::Fresh
         }
+    }
+}
+
+impl Snapshot {
+    /// The bounds of a sample that its source renews every `cadence`, or as often as most if that is
+    /// not known of it.
+    pub fn bounds(&self, cadence: Option<Duration>, hold: Duration) -> Bounds {
+        let renewal = cadence.or(self.cadence).unwrap_or(ASSUMED_CADENCE).min(SLOWEST_CADENCE);
+        let fresh = renewal + 2 * self.interval;
+        // Never below, or a signal read seldom would be refused between two reads that both succeed.
+        Bounds { fresh, limit: fresh.max(renewal + hold) }
     }
 
     /// Whether the source is known to be well: the latest attempt succeeded, not long ago. Only then
@@ -101,10 +116,6 @@ impl Snapshot {
         self.failure.is_none() && self.refreshed_at.is_some_and(|at| now.since(at) <= bound)
     }
 
-    fn renewal(&self) -> Duration {
-        self.cadence.unwrap_or(ASSUMED_CADENCE).min(SLOWEST_CADENCE)
-    }
-
     /// The snapshot after a successful refresh.
     ///
     /// `outage_bound` is how long a silence of the source is an outage; `source_started` is when the
@@ -112,10 +123,10 @@ impl Snapshot {
     #[must_use]
     pub fn refreshed(&self, signal: &Signal, new: Refreshed, outage_bound: Duration) -> Self {
         let window = signal.window();
-        let was_out = self
-            .refreshed_at
-            .is_some_and(|last| new.at.since(last) > outage_bound + self.interval)
-            .then_some(new.at);
+        let was_silent =
+            self.refreshed_at.is_some_and(|last| new.at.since(last) > outage_bound + self.interval);
+        // A silence without a failure is ours: nobody asked, and the source scraped on meanwhile.
+        let was_out = (was_silent && self.failure.is_some()).then_some(new.at);
         // A restart is believed to have emptied the windows: what was scraped in the meantime is lost.
         let restarted = new.source_started.map(|started| started.plus(FIRST_SCRAPE));
         // The whole window: over a part of it, PromQL's rate is too low by about the rest.
@@ -125,13 +136,16 @@ impl Snapshot {
             .flatten()
             .max()
             .filter(|until| *until > new.at);
-        let measured = self.set.as_ref().and_then(|previous| new.set.cadence_since(previous));
+        let set = match &self.set {
+            Some(previous) => new.set.learning_from(previous, was_silent),
+            None => new.set,
+        };
         Self {
             version: self.version + 1,
-            set: Some(Arc::new(new.set)),
+            cadence: set.cadence().or(self.cadence),
+            set: Some(Arc::new(set)),
             refreshed_at: Some(new.at),
             interval: new.interval,
-            cadence: measured.or(self.cadence),
             usable_from,
             failure: None,
             coverage: new.coverage,
@@ -165,3 +179,6 @@ pub struct Refreshed {
     /// What the source remarked on its answer.
     pub warnings: Arc<[String]>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,6 +72,44 @@ pub fn quantile(q: f64, buckets: &mut Vec<Bucket>) -> f64 {
     below.upper + (bucket.upper - below.upper) * ((rank - below.count) / (bucket.count - below.count))
 }
 
+/// Adds the observations of another histogram; both are in rising order of their bounds.
+///
+/// Where their bounds differ (two releases side by side during a rollout), a count that one of them
+/// does not tell is interpolated as [`quantile`] would. Adding up by bound alone, as PromQL's
+/// `sum by (le)` does, would lose one histogram's observations between the other's bounds.
+#[expect(clippy::float_cmp, reason = "bounds are labels: the same one is bit for bit the same")]
+pub fn add(histogram: &mut Vec<Bucket>, other: &[Bucket]) {
+    let same_bounds = histogram.len() == other.len()
+        && histogram.iter().zip(other).all(|(one, other)| one.upper == other.upper);
+    if same_bounds {
+        histogram.iter_mut().zip(other).for_each(|(one, other)| one.count += other.count);
+        return;
+    }
+    let mut bounds: Vec<f64> = histogram.iter().chain(other).map(|bucket| bucket.upper).collect();
+    bounds.sort_by(f64::total_cmp);
+    bounds.dedup();
+    let count = |upper| count_at(histogram, upper) + count_at(other, upper);
+    *histogram = bounds.into_iter().map(|upper| Bucket { upper, count: count(upper) }).collect();
+}
+
+/// How many observations of a histogram lie at or below `bound`.
+fn count_at(buckets: &[Bucket], bound: f64) -> f64 {
+    let index = buckets.partition_point(|bucket| bucket.upper < bound);
+    let below = index.checked_sub(1).map(|index| buckets[index]);
+    match (below, buckets.get(index)) {
+        (_, Some(bucket)) if bucket.upper <= bound => bucket.count,
+        // Nothing is known of where above the last finite bound an observation lies.
+        (Some(below), Some(above)) if above.upper.is_infinite() => below.count,
+        (Some(below), Some(above)) => {
+            let share = (bound - below.upper) / (above.upper - below.upper);
+            below.count + (above.count - below.count) * share
+        }
+        (None, Some(first)) if bound > 0.0 && first.upper.is_finite() => first.count * (bound / first.upper),
+        (Some(last), None) => last.count,
+        (None, _) => 0.0,
+    }
+}
+
 /// The `q`-quantile (0 ≤ `q` ≤ 1) of plain values, in their unit, interpolated linearly between
 /// the two nearest ranks. Sorts `values`, NaN before everything else.
 ///

@@ -30,7 +30,7 @@ impl Semantics {
     /// its target multiplies the fleet at every repetition, so it is held for one sync period only.
     pub fn default_hold(self) -> Duration {
         match self {
-            Self::Extensive => Duration::from_secs(60),
+            Self::Extensive => Duration::from_mins(1),
             Self::Intensive => Duration::from_secs(15),
         }
     }

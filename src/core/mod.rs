@@ -6,6 +6,8 @@
 //! ```
 
 pub mod evaluate;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod fold;
 pub mod freshness;
 pub mod histogram;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::quantity::Quantity;
 use super::series::Labels;
+use super::signal::Element;
 use super::time::Timestamp;
 
 /// What the HPA gets.
@@ -88,18 +89,21 @@ pub struct ElementStep {
 
 impl ElementStep {
     /// The name a person knows an element by.
-    pub fn name_of(labels: &Labels) -> String {
+    pub fn name_of(labels: &Labels, element: &Element) -> String {
         let pod = labels.get("pod");
         let device = labels.get("UUID").or_else(|| labels.get("gpu"));
         let slice = labels.get("GPU_I_ID").map(|id| format!("/{id}")).unwrap_or_default();
-        let index = labels.get("engine_index").map(|index| format!(" engine {index}")).unwrap_or_default();
+        // A pod's name stands for all its engines.
+        let index = labels.get("engine_index").filter(|_| *element != Element::Pod);
+        let index = index.map(|index| format!(" engine {index}")).unwrap_or_default();
         match (pod, device) {
             (Some(pod), Some(device)) => format!("{pod} {device}{slice}"),
             (Some(pod), None) => format!("{pod}{index}"),
             (None, Some(device)) => format!("{device}{slice}"),
-            (None, None) => labels
-                .get("instance")
-                .map_or_else(|| labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","), str::to_owned),
+            (None, None) => labels.get("instance").map_or_else(
+                || labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","),
+                str::to_owned,
+            ),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::time::Timestamp;
 
@@ -64,6 +65,15 @@ pub struct Series {
     pub cells: Box<[Option<f64>]>,
     /// Series with the same number describe the same pod or device, see [`Element`].
     pub element: u32,
+    /// The gap between its last two sample times in milliseconds; 0 before there were two.
+    pub(super) renewed_every: u32,
+}
+
+impl Series {
+    /// What the series of a set are ordered by.
+    fn order(&self) -> (&str, &Labels) {
+        (self.labels.get("namespace").unwrap_or_default(), &self.labels)
+    }
 }
 
 /// A signal's numbers for the whole cluster, indexed by namespace.
@@ -98,34 +108,52 @@ impl SeriesSet {
 
     /// When `series` was sampled, by our clock: the source's clock may be off, ages must not be.
     pub fn sampled_at(&self, series: &Series) -> Timestamp {
-        series.at.shifted(self.clock_offset)
+        self.by_our_clock(series.at)
     }
 
-    /// The age of the newest sample at `now`, by our clock.
+    /// A time of the source's clock by ours.
+    pub fn by_our_clock(&self, at: Timestamp) -> Timestamp {
+        at.shifted(self.clock_offset)
+    }
+
+    /// When the newest sample was taken, by our clock.
     pub fn newest(&self) -> Option<Timestamp> {
         self.series.iter().map(|series| self.sampled_at(series)).max()
     }
 
-    /// How often the source renews its samples: the median gap between the sample times of series
-    /// found in both sets. `None` when nothing was renewed.
+    /// Learns from the set read before this one how often each series is renewed: by the gap between
+    /// its sample times, where it was renewed; otherwise what was known of it stays.
     ///
-    /// The median, because a target that came back after a pause must not stretch everybody's bound.
-    pub fn cadence_since(&self, previous: &Self) -> Option<std::time::Duration> {
-        const LOOKED_AT: usize = 256;
-        let step = self.series.len().div_ceil(LOOKED_AT).max(1);
-        let mut gaps: Vec<_> = self
-            .series
-            .iter()
-            .step_by(step)
-            .filter_map(|series| {
-                let namespace = series.labels.get("namespace").unwrap_or_default();
-                let earlier = previous.in_namespace(namespace);
-                let index = earlier.binary_search_by(|old| old.labels.cmp(&series.labels)).ok()?;
-                let gap = series.at.since(earlier[index].at);
-                (!gap.is_zero()).then_some(gap)
-            })
-            .collect();
-        gaps.sort_unstable();
-        gaps.get(gaps.len() / 2).copied()
+    /// Each series by itself, because one signal may be scraped at several paces. `after_silence`: the
+    /// gap is then the length of the silence and teaches nothing.
+    #[must_use]
+    pub fn learning_from(mut self, previous: &Self, after_silence: bool) -> Self {
+        let mut earlier = previous.series.iter().peekable();
+        for series in &mut self.series {
+            // Both sets have the same order, so one walk through both finds every pair.
+            while earlier.next_if(|old| old.order() < series.order()).is_some() {}
+            let Some(old) = earlier.peek().filter(|old| old.order() == series.order()) else { continue };
+            let gap = u32::try_from(series.at.since(old.at).as_millis()).unwrap_or(u32::MAX);
+            series.renewed_every = if gap == 0 || after_silence { old.renewed_every } else { gap };
+        }
+        self
+    }
+
+    /// How often the source renews its samples: the median over the series of which it is known.
+    pub fn cadence(&self) -> Option<Duration> {
+        let mut known: Vec<u32> =
+            self.series.iter().map(|series| series.renewed_every).filter(|every| *every > 0).collect();
+        let middle = known.len() / 2;
+        (!known.is_empty()).then(|| Duration::from_millis(u64::from(*known.select_nth_unstable(middle).1)))
     }
 }
+
+impl Series {
+    /// How often this series was last seen to be renewed; `None` before that was seen.
+    pub fn cadence(&self) -> Option<Duration> {
+        (self.renewed_every > 0).then(|| Duration::from_millis(u64::from(self.renewed_every)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

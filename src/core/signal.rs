@@ -112,7 +112,7 @@ pub struct SeriesSignal {
 /// A signal over a PromQL expression.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct QuerySignal {
-    /// The expression, known to parse and to yield a vector or a scalar.
+    /// The expression, known to parse and to yield an instant vector.
     pub promql: String,
     /// The longest range in it, if it has any.
     pub window: Option<Duration>,

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Engine;
+use super::demand::EVERYWHERE;
 use super::generation::{Binding, Unbound};
 use super::refresh;
 use super::slot::Slot;
-use super::Engine;
 use crate::catalog::promql::PRESENT;
 use crate::core::evaluate::{Question, evaluate};
-use crate::core::freshness::Snapshot;
+use crate::core::freshness::{Coverage, Snapshot};
+use crate::core::metric::{Input, Scope};
 use crate::core::reading::{Derivation, Reading};
 use crate::core::refusal::Refusal;
 use crate::core::selector::Selector;
@@ -81,14 +83,16 @@ impl Engine {
     /// # Errors
     /// [`AskError`], in a person's words.
     pub async fn ask(&self, ask: Ask<'_>) -> Result<Answer, AskError> {
+        // Read before the binding is made: of a reload in between, the answer counts as outdated.
         let generation = self.generation.load().number();
         let (binding, known) = self.gather(ask).await?;
-        let pairs: Vec<_> = known.pairs(&binding);
+        let pairs = known.pairs(&binding);
         let question = Question { namespace: ask.namespace, selector: ask.selector };
         let now = self.clock.now();
         let reading = evaluate(&binding.metric, &pairs, question, &binding.source_name, now, None)?;
-        let slots = known.stamps(&binding);
-        let stamp = Stamp { namespace: ask.namespace.into(), generation, slots, expires: reading.expires };
+        let namespace = asker(&binding, ask).into();
+        let slots = known.versions.into_boxed_slice();
+        let stamp = Stamp { namespace, generation, slots, expires: reading.expires };
         Ok(Answer { reading, stamp })
     }
 
@@ -129,39 +133,31 @@ impl Engine {
             Unbound::NoSource => AskError::NoSource(ask.metric.to_owned()),
         })?;
         let deadline = Instant::now() + ask.patience;
+        let namespace = asker(&binding, ask);
+        let mut known = Known { snapshots: Vec::with_capacity(binding.slots.len()), versions: Vec::new() };
         let presence = match &binding.presence {
-            Some(slot) => Some(self.warm(slot, &binding, ask.namespace, deadline).await),
+            Some(slot) => {
+                self.touch(slot, &binding, namespace);
+                Some(known.read(slot, slot.ready(namespace, deadline).await))
+            }
             None => None,
         };
-        let is_there = |detect: &str| {
-            let set = presence.as_ref().and_then(|snapshot| snapshot.set.as_ref());
-            set.is_none_or(|set| set.all().iter().any(|series| series.labels.get(PRESENT) == Some(detect)))
-        };
-        let mut snapshots = Vec::with_capacity(binding.slots.len());
-        for (input, slot) in binding.metric.inputs.iter().zip(&binding.slots) {
-            let wanted = input.detect.as_deref().is_none_or(is_there);
-            if wanted {
-                // All are started before any is waited for.
-                self.touch(slot, &binding, ask.namespace);
-            }
-            snapshots.push(wanted);
+        let there: Vec<bool> =
+            binding.metric.inputs.iter().map(|input| is_there(input, presence.as_deref())).collect();
+        if let Some(presence) = presence.filter(|_| !there.contains(&true)) {
+            let nothing = Arc::new(nothing_there(&presence));
+            known.snapshots.resize(binding.slots.len(), Some(nothing));
+            return Ok((binding, known));
         }
-        let mut known = Vec::with_capacity(snapshots.len());
-        for (slot, wanted) in binding.slots.iter().zip(snapshots) {
-            known.push(if wanted { Some(slot.ready(ask.namespace, deadline).await) } else { None });
+        // All are started before any is waited for.
+        let wanted = || binding.slots.iter().zip(&there);
+        wanted().filter(|(_, there)| **there).for_each(|(slot, _)| self.touch(slot, &binding, namespace));
+        for (slot, there) in wanted() {
+            let snapshot =
+                if *there { Some(known.read(slot, slot.ready(namespace, deadline).await)) } else { None };
+            known.snapshots.push(snapshot);
         }
-        Ok((binding, Known { snapshots: known, presence }))
-    }
-
-    async fn warm(
-        &self,
-        slot: &Arc<Slot>,
-        binding: &Binding,
-        namespace: &str,
-        deadline: Instant,
-    ) -> Arc<Snapshot> {
-        self.touch(slot, binding, namespace);
-        slot.ready(namespace, deadline).await
+        Ok((binding, known))
     }
 
     fn touch(&self, slot: &Arc<Slot>, binding: &Binding, namespace: &str) {
@@ -177,22 +173,44 @@ impl Engine {
     }
 }
 
-/// What is known of a binding's inputs: `None` for an engine that is not there.
+/// In whose name the source is read.
+fn asker<'a>(binding: &Binding, ask: Ask<'a>) -> &'a str {
+    match binding.metric.scope {
+        Scope::Namespace => ask.namespace,
+        Scope::Cluster => EVERYWHERE,
+    }
+}
+
+/// Whether the engine of `input` may have series, as far as is known.
+fn is_there(input: &Input, presence: Option<&Snapshot>) -> bool {
+    let (Some(detect), Some(set)) = (&input.detect, presence.and_then(|known| known.set.as_ref())) else {
+        return true;
+    };
+    set.all().iter().any(|series| series.labels.get(PRESENT) == Some(detect))
+}
+
+/// What is known of every engine's series where none of the engines is there: that there are none,
+/// for as long as the source can be believed.
+fn nothing_there(presence: &Snapshot) -> Snapshot {
+    Snapshot { set: Some(Arc::default()), coverage: Coverage::Cluster, ..presence.clone() }
+}
+
+/// What is known of a binding's inputs.
 struct Known {
+    /// One for each input; `None` for an engine that is not there while another is.
     snapshots: Vec<Option<Arc<Snapshot>>>,
-    presence: Option<Arc<Snapshot>>,
+    /// What they were read from.
+    versions: Vec<(Arc<Slot>, u64)>,
 }
 
 impl Known {
-    fn pairs<'a>(&'a self, binding: &'a Binding) -> Vec<(&'a crate::core::metric::Input, &'a Snapshot)> {
-        let inputs = binding.metric.inputs.iter().zip(&self.snapshots);
-        inputs.filter_map(|(input, snapshot)| Some((input, snapshot.as_deref()?))).collect()
+    fn read(&mut self, slot: &Arc<Slot>, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
+        self.versions.push((Arc::clone(slot), snapshot.version));
+        snapshot
     }
 
-    fn stamps(&self, binding: &Binding) -> Box<[(Arc<Slot>, u64)]> {
-        let inputs = binding.slots.iter().zip(&self.snapshots);
-        let inputs = inputs.filter_map(|(slot, known)| Some((Arc::clone(slot), known.as_ref()?.version)));
-        let presence = binding.presence.iter().zip(&self.presence);
-        inputs.chain(presence.map(|(slot, known)| (Arc::clone(slot), known.version))).collect()
+    fn pairs<'a>(&'a self, binding: &'a Binding) -> Vec<(&'a Input, &'a Snapshot)> {
+        let inputs = binding.metric.inputs.iter().zip(&self.snapshots);
+        inputs.filter_map(|(input, snapshot)| Some((input, snapshot.as_deref()?))).collect()
     }
 }

@@ -29,6 +29,13 @@ pub struct Definitions {
     pub metrics: Vec<Metric>,
 }
 
+impl Definitions {
+    /// Whether `source` is one of the sources, as it was built and not by its name.
+    fn reads(&self, source: &Arc<dyn Source>) -> bool {
+        self.sources.iter().any(|one| Arc::ptr_eq(one, source))
+    }
+}
+
 /// The definitions in force.
 pub struct Generation {
     number: u64,
@@ -69,21 +76,28 @@ pub(super) enum Unbound {
 
 impl Generation {
     pub(super) fn first(catalog: &Catalog, definitions: Definitions, pace: Pace) -> Self {
-        Self::build(1, catalog, definitions, HashMap::new(), &HashMap::new(), pace)
+        Self::build(1, catalog, definitions, HashMap::new(), None, pace)
     }
 
     /// The generation after this one. Slots that are being refreshed from a source that stays are
     /// carried over, so a reload neither empties nor doubles anything.
     pub(super) fn next(&self, catalog: &Catalog, definitions: Definitions) -> Self {
-        let stays = |slot: &Slot| definitions.sources.iter().any(|source| Arc::ptr_eq(source, &slot.source));
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = slots
             .iter()
-            .filter(|(_, slot)| slot.is_refreshing() && stays(slot))
+            .filter(|(_, slot)| slot.is_refreshing() && definitions.reads(&slot.source))
             .map(|(key, slot)| (key.clone(), Arc::clone(slot)))
             .collect();
         drop(slots);
-        Self::build(self.number + 1, catalog, definitions, kept, &self.permits, self.pace)
+        Self::build(self.number + 1, catalog, definitions, kept, Some(self), self.pace)
+    }
+
+    /// Ends the refreshing from sources that `next` does not have.
+    pub(super) fn give_way(&self, next: &Self) {
+        self.slots()
+            .iter()
+            .filter(|slot| !next.definitions.reads(&slot.source))
+            .for_each(|slot| slot.dismiss());
     }
 
     fn build(
@@ -91,7 +105,7 @@ impl Generation {
         catalog: &Catalog,
         definitions: Definitions,
         slots: HashMap<SlotKey, Arc<Slot>>,
-        known_permits: &HashMap<String, Arc<Semaphore>>,
+        before: Option<&Self>,
         pace: Pace,
     ) -> Self {
         let metrics: HashMap<Arc<str>, Metric> =
@@ -101,9 +115,11 @@ impl Generation {
             .sources
             .iter()
             .map(|source| {
-                let name = source.name().to_owned();
-                let permits = known_permits.get(&name).cloned();
-                (name, permits.unwrap_or_else(|| Arc::new(Semaphore::new(pace.concurrency))))
+                // Not by name alone: queries that hang at a server must not keep its successor waiting.
+                let before = before.filter(|before| before.definitions.reads(source));
+                let permits = before.and_then(|before| before.permits.get(source.name()).cloned());
+                let new = || Arc::new(Semaphore::new(pace.concurrency));
+                (source.name().to_owned(), permits.unwrap_or_else(new))
             })
             .collect();
         Self {
@@ -181,12 +197,7 @@ impl Generation {
         Some(self.slot(source, &signal, Some(PRESENCE_EVERY)))
     }
 
-    fn slot(
-        &self,
-        source: &Arc<dyn Source>,
-        signal: &Arc<Signal>,
-        interval: Option<Duration>,
-    ) -> Arc<Slot> {
+    fn slot(&self, source: &Arc<dyn Source>, signal: &Arc<Signal>, interval: Option<Duration>) -> Arc<Slot> {
         let key = (source.name().to_owned(), Arc::clone(signal), interval);
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(Slot::new(Arc::clone(signal), Arc::clone(source), interval, self.pace.idle));

@@ -20,10 +20,15 @@ use crate::telemetry::Telemetry;
 
 mod ask;
 pub mod clock;
+mod demand;
+#[cfg(test)]
+pub(crate) mod fake;
 mod generation;
 pub mod observe;
 mod refresh;
 mod slot;
+#[cfg(test)]
+mod tests;
 
 pub use ask::{Answer, Ask, AskError, Explained, Stamp};
 pub use clock::Clock;
@@ -43,7 +48,12 @@ pub struct Engine {
 impl Engine {
     /// An engine that knows the catalog and what `definitions` add to it. Nothing is asked of any
     /// source until someone asks the engine.
-    pub fn new(catalog: Arc<Catalog>, definitions: Definitions, pace: Pace, telemetry: Arc<Telemetry>) -> Self {
+    pub fn new(
+        catalog: Arc<Catalog>,
+        definitions: Definitions,
+        pace: Pace,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
         let first = Generation::first(&catalog, definitions, pace);
         telemetry.generation(first.number());
         Self { clock: Clock::start(), pace, catalog, generation: ArcSwap::from_pointee(first), telemetry }
@@ -52,9 +62,11 @@ impl Engine {
     /// Replaces the definitions as a whole. Signals that stay the same stay warm; answers made from
     /// the old definitions are made anew.
     pub fn install(&self, definitions: Definitions) {
-        let next = self.generation.load().next(&self.catalog, definitions);
+        let before = self.generation();
+        let next = Arc::new(before.next(&self.catalog, definitions));
         self.telemetry.generation(next.number());
-        self.generation.store(Arc::new(next));
+        self.generation.store(Arc::clone(&next));
+        before.give_way(&next);
     }
 
     /// The definitions in force.

@@ -1,6 +1,5 @@
 //! What the engine holds, as metrics of our own: read when scraped, so that nothing is counted twice.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -39,7 +38,7 @@ const GAUGES: [(&str, &str, Value); 6] = [
         Some(now.since(snapshot.refreshed_at?).as_secs_f64())
     }),
     ("signal_refresh_interval_seconds", "How often a signal is read", |snapshot, _| {
-        Some(snapshot.interval.as_secs_f64())
+        snapshot.refreshed_at.map(|_| snapshot.interval.as_secs_f64())
     }),
     ("signal_up", "Whether the latest read of a signal succeeded", |snapshot, _| {
         Some(f64::from(u8::from(snapshot.failure.is_none() && snapshot.set.is_some())))
@@ -48,10 +47,12 @@ const GAUGES: [(&str, &str, Value); 6] = [
 
 impl Collector for Signals {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        // A signal read at two paces is one to the operator; a label set may come once only.
-        let mut seen = HashSet::new();
+        // A signal read at two paces is one to the operator; a label set may come once only, and
+        // must mean the same slot at every scrape.
         let mut slots = self.0.generation().slots();
-        slots.retain(|slot| slot.is_refreshing() && seen.insert(labels(slot)));
+        slots.retain(|slot| slot.is_refreshing());
+        slots.sort_by_cached_key(|slot| (labels(slot), slot.fixed_interval));
+        slots.dedup_by_key(|slot| labels(slot));
         let snapshots: Vec<_> = slots.iter().map(|slot| (slot, slot.snapshot())).collect();
         let now = self.0.clock().now();
         for (name, help, value) in GAUGES {
@@ -63,7 +64,8 @@ impl Collector for Signals {
         }
         let total: usize =
             snapshots.iter().filter_map(|(_, known)| Some(known.set.as_ref()?.all().len())).sum();
-        let store = encoder.encode_descriptor("store_series", "Series held in all", None, MetricType::Gauge)?;
+        let store =
+            encoder.encode_descriptor("store_series", "Series held in all", None, MetricType::Gauge)?;
         ConstGauge::new(total as f64).encode(store)
     }
 }

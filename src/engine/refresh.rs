@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{debug, info, warn};
 
 use super::clock::Clock;
 use super::slot::Slot;
 use crate::core::freshness::{Refreshed, Snapshot};
+use crate::core::time::Timestamp;
 use crate::source::{Answer, SourceError};
 use crate::telemetry::Telemetry;
 
@@ -37,7 +38,7 @@ impl Default for Pace {
             fastest: Duration::from_secs(2),
             slowest: Duration::from_secs(15),
             share: 100,
-            idle: Duration::from_secs(300),
+            idle: Duration::from_mins(5),
             concurrency: 8,
         }
     }
@@ -74,7 +75,7 @@ pub(super) async fn run(slot: Arc<Slot>, context: Context) {
         keep_fresh(&slot, &context).await;
         slot.retire();
         // Whoever asked while it was being given up found it claimed and waits.
-        if !(slot.asked_within(context.pace.idle, context.clock.now()) && slot.claim()) {
+        if !(slot.is_wanted(context.clock.now()) && slot.claim()) {
             return;
         }
     }
@@ -83,7 +84,7 @@ pub(super) async fn run(slot: Arc<Slot>, context: Context) {
 async fn keep_fresh(slot: &Arc<Slot>, context: &Context) {
     let mut failures = 0;
     let mut is_first = true;
-    while slot.asked_within(context.pace.idle, context.clock.now()) {
+    while slot.is_wanted(context.clock.now()) {
         let began = Instant::now();
         let result = refresh(slot, context).await;
         let interval = slot.snapshot().interval;
@@ -108,8 +109,13 @@ async fn keep_fresh(slot: &Arc<Slot>, context: &Context) {
             }
         };
         is_first = false;
-        if timeout(pause, slot.hurry.notified()).await.is_ok() {
-            tokio::time::sleep(HURRY_AFTER.saturating_sub(began.elapsed())).await;
+        let next = Instant::now() + pause;
+        while timeout_at(next, slot.hurry.notified()).await.is_ok() {
+            // Whoever asked during the refresh may have got what they wait for.
+            if !slot.is_covered(context.clock.now()) {
+                sleep_until(began + HURRY_AFTER).await;
+                break;
+            }
         }
     }
     debug!(source = slot.source_name(), signal = %slot.signal, "nobody asks any more");
@@ -124,43 +130,48 @@ fn spread(duration: Duration, least: f64) -> Duration {
 async fn refresh(slot: &Arc<Slot>, context: &Context) -> Result<(), SourceError> {
     // The semaphore is never closed.
     let _permit = context.permits.acquire().await;
-    let coverage = slot.coverage();
     let asked_at = context.clock.now();
     let began = Instant::now();
     // In a task of its own, so that a panic on strange input is a failure and not the end.
-    let fetch = tokio::spawn({
-        let (slot, coverage) = (Arc::clone(slot), coverage.clone());
-        async move { slot.source.fetch(&slot.signal, &coverage, asked_at).await }
-    });
-    let result = fetch.await.unwrap_or_else(|_| Err(SourceError::Unusable("it could not be decoded".to_owned())));
-    let took = began.elapsed();
-    context.telemetry.refreshed(slot.source_name(), took, result.as_ref().err().map(SourceError::kind));
-    let before: Arc<Snapshot> = slot.snapshot();
+    let result = tokio::spawn(read(Arc::clone(slot), context.pace, asked_at)).await;
+    let result = result.unwrap_or_else(|_| Err(SourceError::Unusable("it could not be decoded".to_owned())));
+    let failure = result.as_ref().err().map(SourceError::kind);
+    context.telemetry.refreshed(slot.source_name(), began.elapsed(), failure);
     match result {
-        Ok(Answer { set, started, warnings }) => {
-            for warning in warnings.iter().filter(|warning| !before.warnings.contains(warning)) {
-                warn!(source = slot.source_name(), signal = %slot.signal, warning, "source remarks on its answer");
-            }
-            let query = if before.coverage == coverage && !before.query.is_empty() {
-                Arc::clone(&before.query)
-            } else {
-                slot.source.describe(&slot.signal, &coverage)
-            };
-            let refreshed = Refreshed {
-                at: asked_at,
-                set,
-                interval: slot.fixed_interval.unwrap_or_else(|| context.pace.interval(took)),
-                coverage,
-                source_started: started,
-                query,
-                warnings: warnings.into(),
-            };
-            slot.publish(before.refreshed(&slot.signal, refreshed, slot.outage_bound()));
+        Ok(snapshot) => {
+            slot.publish(snapshot);
             Ok(())
         }
         Err(error) => {
-            slot.publish(before.failed(error.to_string().into()));
+            slot.publish(slot.snapshot().failed(error.to_string().into()));
             Err(error)
         }
     }
+}
+
+/// What is known after reading the source once more.
+async fn read(slot: Arc<Slot>, pace: Pace, asked_at: Timestamp) -> Result<Snapshot, SourceError> {
+    let coverage = slot.coverage(asked_at);
+    let began = Instant::now();
+    let Answer { set, started, warnings } = slot.source.fetch(&slot.signal, &coverage, asked_at).await?;
+    let took = began.elapsed();
+    let before = slot.snapshot();
+    for warning in warnings.iter().filter(|warning| !before.warnings.contains(warning)) {
+        warn!(source = slot.source_name(), signal = %slot.signal, warning, "source remarks on its answer");
+    }
+    let query = if before.coverage == coverage && !before.query.is_empty() {
+        Arc::clone(&before.query)
+    } else {
+        slot.source.describe(&slot.signal, &coverage)
+    };
+    let refreshed = Refreshed {
+        at: asked_at,
+        set,
+        interval: slot.fixed_interval.unwrap_or_else(|| pace.interval(took)),
+        coverage,
+        source_started: started,
+        query,
+        warnings: warnings.into(),
+    };
+    Ok(before.refreshed(&slot.signal, refreshed, slot.outage_bound()))
 }

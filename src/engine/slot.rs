@@ -1,24 +1,20 @@
 //! A slot: one signal of one source, its latest snapshot, and who still wants it.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use moka::sync::Cache;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::demand::{Asked, Namespaces};
 use super::refresh;
 use crate::core::freshness::{Coverage, Snapshot};
 use crate::core::signal::Signal;
 use crate::core::time::Timestamp;
 use crate::source::Source;
-
-/// Up to so many namespaces a dear signal is narrowed; beyond, the whole cluster is asked for.
-const NARROWED_NAMESPACES: u64 = 64;
 
 /// One signal of one source.
 pub struct Slot {
@@ -29,9 +25,11 @@ pub struct Slot {
     /// The longest hold of the metrics that use it, in milliseconds: a longer silence is an outage.
     outage_bound: AtomicU64,
     snapshot: ArcSwap<Snapshot>,
-    asked: AtomicI64,
-    /// Who asked lately, for a signal that is narrowed.
-    wanted: Option<Cache<Arc<str>, ()>>,
+    /// Without demand for so long, it is given up.
+    idle: Duration,
+    asked: Asked,
+    /// Who asked, for a signal that is narrowed.
+    namespaces: Option<Namespaces>,
     refreshing: AtomicBool,
     /// Wakes those who wait for a snapshot.
     changed: Notify,
@@ -52,17 +50,16 @@ impl Slot {
         fixed_interval: Option<Duration>,
         idle: Duration,
     ) -> Self {
-        let wanted = signal.is_dear().then(|| {
-            Cache::builder().max_capacity(2 * NARROWED_NAMESPACES).time_to_idle(idle).build()
-        });
+        let namespaces = signal.is_dear().then(Namespaces::default);
         Self {
             signal,
             source,
             fixed_interval,
             outage_bound: AtomicU64::new(0),
             snapshot: ArcSwap::default(),
-            asked: AtomicI64::new(i64::MIN),
-            wanted,
+            idle,
+            asked: Asked::never(),
+            namespaces,
             refreshing: AtomicBool::new(false),
             changed: Notify::new(),
             hurry: Notify::new(),
@@ -91,7 +88,7 @@ impl Slot {
 
     /// Whether someone keeps it fresh.
     pub fn is_refreshing(&self) -> bool {
-        self.refreshing.load(Ordering::Acquire)
+        self.refreshing.load(Ordering::SeqCst)
     }
 
     pub(super) fn holds_for(&self, hold: Duration) {
@@ -102,34 +99,44 @@ impl Slot {
         Duration::from_millis(self.outage_bound.load(Ordering::Relaxed))
     }
 
-    /// Notes that someone asked.
+    /// Notes that `namespace` asked.
     pub(super) fn touch(&self, namespace: &str, now: Timestamp) {
-        self.asked.store(now.as_millis(), Ordering::Relaxed);
-        if let Some(wanted) = &self.wanted
-            && wanted.get(namespace).is_none()
-        {
-            wanted.insert(Arc::from(namespace), ());
+        self.asked.touch(now);
+        if let Some(namespaces) = &self.namespaces {
+            namespaces.touch(namespace, now);
         }
     }
 
     /// True if nobody keeps the slot fresh; the caller then has to start it.
     pub(super) fn claim(&self) -> bool {
-        !self.refreshing.load(Ordering::Acquire) && !self.refreshing.swap(true, Ordering::AcqRel)
+        !self.is_refreshing() && !self.refreshing.swap(true, Ordering::SeqCst)
     }
 
-    pub(super) fn asked_within(&self, idle: Duration, now: Timestamp) -> bool {
-        now.since(Timestamp::from_millis(self.asked.load(Ordering::Relaxed))) < idle
+    /// Whether someone asked of late.
+    pub(super) fn is_wanted(&self, now: Timestamp) -> bool {
+        self.asked.within(self.idle, now)
+    }
+
+    /// Ends the refreshing: what is read here will not be asked for any more.
+    pub(super) fn dismiss(&self) {
+        self.asked.forget();
+        self.hurry.notify_one();
     }
 
     /// What to ask for: everything, or for a dear signal the namespaces that are wanted.
-    pub(super) fn coverage(&self) -> Coverage {
-        let Some(wanted) = &self.wanted else { return Coverage::Cluster };
-        wanted.run_pending_tasks();
-        if wanted.entry_count() > NARROWED_NAMESPACES {
-            return Coverage::Cluster;
-        }
-        let names: HashSet<Arc<str>> = wanted.iter().map(|(name, ())| Arc::clone(&*name)).collect();
-        Coverage::Namespaces(Arc::new(names))
+    pub(super) fn coverage(&self, now: Timestamp) -> Coverage {
+        self.namespaces.as_ref().map_or(Coverage::Cluster, |namespaces| namespaces.coverage(self.idle, now))
+    }
+
+    /// Whether the latest set tells about everyone who asked: reading again would serve nobody.
+    pub(super) fn is_covered(&self, now: Timestamp) -> bool {
+        let snapshot = self.snapshot();
+        self.is_wanted(now)
+            && match (&snapshot.coverage, self.coverage(now)) {
+                (Coverage::Cluster, _) => true,
+                (Coverage::Namespaces(_), Coverage::Cluster) => false,
+                (Coverage::Namespaces(read), Coverage::Namespaces(wanted)) => wanted.is_subset(read),
+            }
     }
 
     pub(super) fn publish(&self, snapshot: Snapshot) {
@@ -137,29 +144,30 @@ impl Slot {
         self.changed.notify_waiters();
     }
 
-    /// Forgets everything: nobody has asked for a while.
+    /// Forgets the numbers: nobody has asked for a while. What was lost to an outage stays lost.
     pub(super) fn retire(&self) {
-        let version = self.version() + 1;
-        self.publish(Snapshot { version, ..Snapshot::default() });
-        self.refreshing.store(false, Ordering::Release);
+        let before = self.snapshot();
+        let (version, usable_from) = (before.version + 1, before.usable_from);
+        self.publish(Snapshot { version, usable_from, ..Snapshot::default() });
+        self.refreshing.store(false, Ordering::SeqCst);
     }
 
     /// A snapshot that can tell about `namespace`. Returns at once unless none has been read yet;
     /// then it waits for the first attempt, at most until `deadline`.
     pub(super) async fn ready(&self, namespace: &str, deadline: Instant) -> Arc<Snapshot> {
         let mut snapshot = self.snapshot();
-        let mut hurried = None;
-        while !tells_about(&snapshot, namespace, hurried) {
+        let mut has_hurried = false;
+        while !tells_about(&snapshot, namespace) {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
             // It may have changed before we listened.
             snapshot = self.snapshot();
-            if tells_about(&snapshot, namespace, hurried) {
+            if tells_about(&snapshot, namespace) {
                 break;
             }
-            if hurried.is_none() && snapshot.set.is_some() {
-                hurried = Some(snapshot.version);
+            if !has_hurried && snapshot.set.is_some() {
+                has_hurried = true;
                 self.hurry.notify_one();
             }
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
@@ -176,10 +184,8 @@ impl Slot {
     }
 }
 
-/// Whether waiting longer could tell more: a failure is an answer, and so is a set that includes
-/// the namespace. `hurried` is the version that was not enough.
-fn tells_about(snapshot: &Snapshot, namespace: &str, hurried: Option<u64>) -> bool {
-    let includes = snapshot.set.is_some() && snapshot.coverage.includes(namespace);
-    let failed = snapshot.failure.is_some() && hurried.is_none_or(|version| snapshot.version > version);
-    includes || failed
+/// Whether waiting could tell no more: a failure is an answer, and so is a set that includes the
+/// namespace.
+fn tells_about(snapshot: &Snapshot, namespace: &str) -> bool {
+    snapshot.failure.is_some() || (snapshot.set.is_some() && snapshot.coverage.includes(namespace))
 }

@@ -1,12 +1,20 @@
 //! Reads answers with a bound, whatever their headers promise.
 
-use super::SourceError;
+use std::time::Duration;
 
-/// The body, up to `limit` bytes after decompression.
+use super::SourceError;
+use crate::core::time::Human;
+
+/// The body, up to `limit` bytes after decompression. `timeout` is the request's, for the message.
 ///
 /// # Errors
-/// `TooLarge` as soon as the bound is passed; `Unreachable` when the body breaks off.
-pub(crate) async fn read_limited(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, SourceError> {
+/// `TooLarge` as soon as the bound is passed; `Timeout` when the body does not end in time;
+/// `Unreachable` when it breaks off.
+pub(crate) async fn read_limited(
+    mut response: reqwest::Response,
+    limit: usize,
+    timeout: Duration,
+) -> Result<Vec<u8>, SourceError> {
     let too_large = || SourceError::TooLarge(format!("more than {} MiB", limit.div_ceil(1 << 20)));
     let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
     if announced > limit {
@@ -14,10 +22,13 @@ pub(crate) async fn read_limited(mut response: reqwest::Response, limit: usize) 
     }
     let mut body = Vec::with_capacity(announced);
     loop {
-        let chunk = response
-            .chunk()
-            .await
-            .map_err(|error| SourceError::Unreachable(format!("answer broke off: {}", root_cause(&error))))?;
+        let chunk = response.chunk().await.map_err(|error| {
+            if error.is_timeout() {
+                SourceError::Timeout(Human(timeout).to_string())
+            } else {
+                SourceError::Unreachable(format!("answer broke off: {}", root_cause(&error)))
+            }
+        })?;
         let Some(chunk) = chunk else { return Ok(body) };
         if body.len() + chunk.len() > limit {
             return Err(too_large());

@@ -50,8 +50,11 @@ impl Auth {
         use base64::Engine as _;
         let mut headers = Vec::new();
         let mut push = |name: HeaderName, value: String| {
-            let mut value = HeaderValue::try_from(value)
-                .map_err(|_| SourceError::Credentials(format!("the value of header {name} has characters that no header may have")))?;
+            let mut value = HeaderValue::try_from(value).map_err(|_| {
+                SourceError::Credentials(format!(
+                    "the value of header {name} has characters that no header may have"
+                ))
+            })?;
             value.set_sensitive(true);
             headers.push((name, value));
             Ok::<_, SourceError>(())
@@ -101,5 +104,6 @@ impl Text {
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
-    std::fs::read(path).map_err(|error| SourceError::Credentials(format!("cannot read {}: {error}", path.display())))
+    std::fs::read(path)
+        .map_err(|error| SourceError::Credentials(format!("cannot read {}: {error}", path.display())))
 }

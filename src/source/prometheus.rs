@@ -1,6 +1,7 @@
 //! Any server that speaks the Prometheus query API: Prometheus, Thanos, Mimir, Cortex,
 //! VictoriaMetrics.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub use super::credentials::{Auth, Text};
 const START_TIME_EVERY: Duration = Duration::from_secs(15);
 
 /// The address of a server and the bounds of what it may do to us.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Settings {
     /// The name in the configuration.
     pub name: String,
@@ -40,6 +41,17 @@ pub struct Settings {
     pub max_series: usize,
     /// Whether answers that a server calls partial are used.
     pub accept_partial: bool,
+}
+
+impl fmt::Debug for Settings {
+    /// Without the URL, which may carry a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("name", &self.name)
+            .field("host", &self.url.host_str())
+            .field("auth", &self.auth)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Settings {
@@ -85,7 +97,12 @@ impl Prometheus {
         }
     }
 
-    async fn query(&self, signal: &Arc<Signal>, coverage: &Coverage, now: Timestamp) -> Result<Answer, SourceError> {
+    async fn query(
+        &self,
+        signal: &Arc<Signal>,
+        coverage: &Coverage,
+        now: Timestamp,
+    ) -> Result<Answer, SourceError> {
         let client = self.client()?;
         let query = promql::compile(signal, coverage);
         let timeout = format!("{}ms", self.settings.timeout.as_millis());
@@ -94,12 +111,13 @@ impl Prometheus {
         // It may be another process that answers next.
         let response = response.inspect_err(|_| self.started_asked.store(i64::MIN, Ordering::Relaxed))?;
         let status = response.status();
-        let body = read_limited(response, self.settings.max_body).await?;
+        let body = read_limited(response, self.settings.max_body, self.settings.timeout).await?;
         // Tens of thousands of series take milliseconds that the threads which answer cannot spare.
         let (of, max_series) = (Arc::clone(signal), self.settings.max_series);
-        let decoded = tokio::task::spawn_blocking(move || decode::decode(&body, status, &of, now, max_series))
-            .await
-            .map_err(|_| SourceError::Unusable("it could not be decoded".to_owned()))??;
+        let decoded =
+            tokio::task::spawn_blocking(move || decode::decode(&body, status, &of, now, max_series))
+                .await
+                .map_err(|_| SourceError::Unusable("it could not be decoded".to_owned()))??;
         if !self.settings.accept_partial
             && let Some(warning) = decoded.warnings.iter().find(|warning| !decode::is_annotation(warning))
         {
@@ -124,7 +142,7 @@ impl Prometheus {
         let response = self.send(client.get(self.runtime_url.clone())).await.ok()?;
         // The server's clock may be off: what counts is how long ago it started by its own.
         let server_now = decode::http_date(response.headers().get(reqwest::header::DATE));
-        let body = read_limited(response, 1 << 20).await.ok()?;
+        let body = read_limited(response, 1 << 20, self.settings.timeout).await.ok()?;
         let started = decode::start_time(&body)?;
         let offset = server_now.map_or(0, |server| now.as_millis() - server.as_millis());
         // The date has whole seconds only; a difference below that is not a difference of clocks.
@@ -139,7 +157,9 @@ impl Prometheus {
         let response = request.send().await.map_err(|error| self.transport_error(&error))?;
         let status = response.status();
         if status.is_redirection() {
-            return Err(SourceError::Refused(format!("HTTP {status}: redirects are not followed; configure the final URL")));
+            return Err(SourceError::Refused(format!(
+                "HTTP {status}: redirects are not followed; configure the final URL"
+            )));
         }
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             return Err(SourceError::Refused(format!("HTTP {status}: check the credentials of this source")));
@@ -172,6 +192,8 @@ fn build_client(settings: &Settings) -> Result<Client, SourceError> {
     let unusable = |what: &str, error: &dyn std::error::Error| {
         SourceError::Credentials(format!("{what} cannot be used: {}", root_cause(error)))
     };
+    // Without a provider the builder would panic; the first one installed stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(settings.timeout)
@@ -186,11 +208,16 @@ fn build_client(settings: &Settings) -> Result<Client, SourceError> {
             return Err(SourceError::Credentials(format!("{} holds no certificate", path.display())));
         }
         builder = builder.tls_certs_only(certificates);
+    } else if settings.url.scheme() == "http" {
+        // Redirects are not followed, so TLS is never spoken: an image without the system's
+        // certificates must not keep the client from being built.
+        builder = builder.tls_certs_only([]);
     }
     if let Some((certificate, key)) = &settings.auth.client_certificate {
         let pem = [read(certificate)?, b"\n".to_vec(), read(key)?].concat();
-        let identity = reqwest::Identity::from_pem(&pem)
-            .map_err(|error| unusable(&format!("{} with {}", certificate.display(), key.display()), &error))?;
+        let identity = reqwest::Identity::from_pem(&pem).map_err(|error| {
+            unusable(&format!("{} with {}", certificate.display(), key.display()), &error)
+        })?;
         builder = builder.identity(identity);
     }
     builder.build().map_err(|error| unusable("the client's TLS settings", &error))
@@ -209,3 +236,6 @@ impl Source for Prometheus {
         promql::compile(signal, coverage).into()
     }
 }
+
+#[cfg(test)]
+mod tests;

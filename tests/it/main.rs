@@ -1,13 +1,16 @@
-//! Black-box tests: the built binary, beside the real programs that it talks to.
+//! The integration tests, one crate so that they link once: a file of this folder is a subject.
 //!
-//! Tests whose names contain `prometheus` start a real Prometheus. Nothing is skipped: where a program
-//! is missing, its tests fail and say what to install.
+//! Most are black-box tests: the built binary, beside the real programs that it talks to. Tests whose
+//! names contain `prometheus` start a real Prometheus. Nothing is skipped: where a program is missing,
+//! its tests fail and say what to install.
 
 mod commands;
 mod contract;
 mod devices;
 mod discovery;
+mod fleet;
 mod kubectl;
+mod layering;
 mod load;
 mod outage;
 mod quantiles;

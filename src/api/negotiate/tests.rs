@@ -95,10 +95,10 @@ fn junk_is_passed_over() {
 
 #[test]
 fn the_content_type_repeats_what_the_aggregator_asked_for() {
-    assert_eq!(content_type(&AggregatedDiscovery(V2)), V2_RANGE);
-    assert_eq!(content_type(&AggregatedDiscovery(V2Beta1)), V2_BETA_RANGE);
+    assert_eq!(content_type(AggregatedDiscovery(V2)), V2_RANGE);
+    assert_eq!(content_type(AggregatedDiscovery(V2Beta1)), V2_BETA_RANGE);
     for media_type in OFFERS {
-        assert_eq!(negotiate(Some(content_type(&media_type)), true), Ok(media_type));
+        assert_eq!(negotiate(Some(content_type(media_type)), true), Ok(media_type));
     }
 }
 

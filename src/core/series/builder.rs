@@ -53,8 +53,22 @@ impl Builder {
         self.rows.is_empty()
     }
 
-    /// Takes one number of a series.
-    pub fn number(&mut self, labels: Labels, column: Column, value: f64) {
+    /// How many columns there are so far.
+    pub fn columns(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// How many numbers the finished set has room for: its series times its columns.
+    pub fn cells(&self) -> usize {
+        self.rows.len().saturating_mul(self.columns.len())
+    }
+
+    /// Takes one number of a series; `false` if the series has that number already, which then
+    /// stays.
+    ///
+    /// Only counts of buckets with one bound add up, as in PromQL: the label `le` spells one bound
+    /// in several ways (`1` and `1.0`), and after an upgrade a window holds both spellings.
+    pub fn number(&mut self, labels: Labels, column: Column, value: f64) -> bool {
         let index = self.columns.iter().position(|known| *known == column).unwrap_or_else(|| {
             self.columns.push(column);
             self.columns.len() - 1
@@ -63,7 +77,12 @@ impl Builder {
         if cells.len() <= index {
             cells.resize(index + 1, None);
         }
-        cells[index] = Some(value);
+        match (&mut cells[index], column) {
+            (empty @ None, _) => *empty = Some(value),
+            (Some(count), Column::Bucket(_)) => *count += value,
+            (Some(_), _) => return false,
+        }
+        true
     }
 
     /// Takes the time of a series' sample, by the source's clock; the oldest stays.
@@ -108,6 +127,7 @@ impl Builder {
             .into_iter()
             .map(|(labels, at, cells)| Series {
                 element: numbering.number(element, &labels),
+                renewed_every: 0,
                 cells: order.iter().map(|&from| cells.get(from).copied().flatten()).collect(),
                 labels,
                 at,
@@ -161,16 +181,13 @@ fn attribute(rows: &mut [(Labels, Timestamp, Vec<Option<f64>>)]) {
     }
     for (labels, ..) in rows {
         if is_attributed(labels) {
-            let renamed = |name: &str| {
-                ATTRIBUTION.iter().find(|(_, from)| from.contains(&name)).map(|(to, _)| *to)
-            };
+            let renamed =
+                |name: &str| ATTRIBUTION.iter().find(|(_, from)| from.contains(&name)).map(|(to, _)| *to);
             let pairs: Vec<Label> = labels
                 .0
                 .iter()
                 .filter(|(_, value)| !value.is_empty())
-                .filter_map(|(name, value)| {
-                    renamed(name).map(|to| (Arc::from(to), Arc::clone(value)))
-                })
+                .filter_map(|(name, value)| renamed(name).map(|to| (Arc::from(to), Arc::clone(value))))
                 .collect();
             let kept = labels.0.iter().filter(|(name, _)| {
                 renamed(name).is_none() && !ATTRIBUTION.iter().any(|(to, _)| *to == name.as_ref())

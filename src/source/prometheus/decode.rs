@@ -17,6 +17,15 @@ use crate::core::series::{Builder, Column, Label, Labels, SeriesSet};
 use crate::core::signal::Signal;
 use crate::core::time::Timestamp;
 
+/// The most columns of a set: several times what a fleet with histograms of several kinds has.
+const MAX_COLUMNS: usize = 512;
+
+/// The most cells of a set, 128 MiB of them: what a body of allowed size may unfold to.
+const MAX_CELLS: usize = 8 << 20;
+
+/// The most warnings kept of one answer.
+const MAX_WARNINGS: usize = 10;
+
 /// A decoded answer.
 pub(super) struct Decoded {
     pub(super) set: SeriesSet,
@@ -90,9 +99,11 @@ pub(super) fn decode(
     now: Timestamp,
     max_series: usize,
 ) -> Result<Decoded, SourceError> {
-    let body: Body<'_> = serde_json::from_slice(body).map_err(|error| {
+    let mut body: Body<'_> = serde_json::from_slice(body).map_err(|error| {
         if status.is_success() {
-            SourceError::Unusable(format!("not the query API's JSON: {error}"))
+            // The error's own words quote the body.
+            let (line, column) = (error.line(), error.column());
+            SourceError::Unusable(format!("not the query API's JSON at line {line} column {column}"))
         } else {
             SourceError::Refused(format!("HTTP {status}"))
         }
@@ -100,12 +111,20 @@ pub(super) fn decode(
     if body.status != "success" {
         let kind = body.error_type.unwrap_or_else(|| format!("HTTP {status}"));
         let error = body.error.unwrap_or_default();
-        return Err(SourceError::Refused(format!("{kind}: {}", shortened(&error))));
+        return Err(SourceError::Refused(shortened(&format!("{kind}: {error}"))));
+    }
+    if !status.is_success() {
+        return Err(SourceError::Refused(format!("HTTP {status}")));
     }
     let data = body.data.ok_or_else(|| SourceError::Unusable("no data".to_owned()))?;
     if data.result_type != "vector" {
-        return Err(SourceError::Unusable(format!("a {} where a vector was expected", data.result_type)));
+        let found = shortened(&data.result_type);
+        return Err(SourceError::Unusable(format!("a {found} where a vector was expected")));
     }
+    let terms = match signal {
+        Signal::Series(signal) => signal.terms.len(),
+        Signal::Query(_) => 1,
+    };
     let mut intern = Interner::default();
     let mut builder = Builder::default();
     let mut times: HashMap<Option<Arc<str>>, Timestamp> = HashMap::new();
@@ -116,7 +135,8 @@ pub(super) fn decode(
         };
         let value: f64 =
             value.parse().map_err(|_| SourceError::Unusable(format!("value {:?}", shortened(&value))))?;
-        evaluated = Some(Timestamp::from_seconds(at));
+        let at = Timestamp::from_seconds(at);
+        evaluated = Some(at);
         let mut part = None;
         let mut le = None;
         let mut pairs: Vec<Label> = Vec::with_capacity(metric.0.len());
@@ -124,42 +144,60 @@ pub(super) fn decode(
             match name.as_ref() {
                 "__name__" => {}
                 PART => part = Some(value),
-                "le" => le = parse_le(&value),
+                "le" => le = Some(value),
                 _ => pairs.push((intern.get(&name), intern.get(&value))),
             }
         }
-        let labels = Labels::new(pairs);
         let part = part.ok_or_else(|| SourceError::Unusable("a series without its part".to_owned()))?;
-        match (part.as_ref(), signal) {
-            (TIME, Signal::Series(_)) => builder.time(labels, Timestamp::from_seconds(value)),
-            (TIME, Signal::Query(_)) => {
-                times.insert(labels.get("namespace").map(Arc::from), Timestamp::from_seconds(value));
-            }
-            (BUCKET, _) => {
-                if let Some(upper) = le {
-                    builder.number(labels, Column::Bucket(upper), value);
+        let column = match part.as_ref() {
+            TIME => None,
+            BUCKET => match le.take().and_then(|le| parse_le(&le)) {
+                Some(upper) => Some(Column::Bucket(upper)),
+                None => continue,
+            },
+            SUM => Some(Column::Sum),
+            COUNT => Some(Column::Count),
+            index => match index.parse() {
+                Ok(index) if index < terms => Some(Column::Term(index)),
+                _ => return Err(SourceError::Unusable("an unknown part".to_owned())),
+            },
+        };
+        // Only a bucket's bound is read; in a user's query it is a label like any other.
+        pairs.extend(le.map(|le| (intern.get("le"), intern.get(&le))));
+        let labels = Labels::new(pairs);
+        match (column, signal) {
+            (Some(column), _) => {
+                if !builder.number(labels, column, value) {
+                    return Err(SourceError::Unusable("two series with the same labels".to_owned()));
                 }
             }
-            (SUM, _) => builder.number(labels, Column::Sum, value),
-            (COUNT, _) => builder.number(labels, Column::Count, value),
-            (index, _) => {
-                let index = index.parse().map_err(|_| SourceError::Unusable("an unknown part".to_owned()))?;
-                builder.number(labels, Column::Term(index), value);
+            // No sample is from the future, or it would stay fresh for ever.
+            (None, Signal::Series(_)) => builder.time(labels, Timestamp::from_seconds(value).min(at)),
+            (None, Signal::Query(_)) => {
+                times.insert(labels.get("namespace").map(Arc::from), Timestamp::from_seconds(value));
             }
         }
         if builder.len() > max_series {
             return Err(SourceError::TooLarge(format!("more than {max_series} series of {signal}")));
         }
+        if builder.columns() > MAX_COLUMNS || builder.cells() > MAX_CELLS {
+            return Err(SourceError::TooLarge(format!("too many different buckets of {signal}")));
+        }
     }
     if let (Signal::Query(_), Some(evaluated)) = (signal, evaluated) {
-        let newest = times.values().max().copied();
+        // A series that spans namespaces, or names one that its samples do not, is as old as the
+        // oldest of all.
+        let oldest = times.values().min().copied();
         builder.times_by(|labels| {
             let own = times.get(&labels.get("namespace").map(Arc::from)).copied();
-            own.or_else(|| newest.filter(|_| times.len() == 1)).unwrap_or(evaluated).min(evaluated)
+            own.or(oldest).unwrap_or(evaluated).min(evaluated)
         });
     }
     let offset = evaluated.map_or(0, |evaluated| now.as_millis() - evaluated.as_millis());
-    Ok(Decoded { set: builder.finish(signal.element(), &signal.labels(), offset), warnings: body.warnings })
+    // Those that say what is missing first, so that the bound cannot hide one.
+    body.warnings.sort_by_key(|warning| is_annotation(warning));
+    let warnings = body.warnings.iter().take(MAX_WARNINGS).map(|warning| shortened(warning)).collect();
+    Ok(Decoded { set: builder.finish(signal.element(), &signal.labels(), offset), warnings })
 }
 
 /// The start time in an answer of the runtime information endpoint.
@@ -208,3 +246,6 @@ impl Interner {
         shared
     }
 }
+
+#[cfg(test)]
+mod tests;

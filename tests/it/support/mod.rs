@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod command;
 pub(crate) mod exposition;
+pub(crate) mod fleet;
 pub(crate) mod front;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;

@@ -1,0 +1,102 @@
+//! What is asked of Prometheus, word for word: a change here is a change of load and of meaning.
+
+use super::*;
+
+fn cluster(name: &str) -> String {
+    compiled(name, &Coverage::Cluster)
+}
+
+#[test]
+fn a_gauge() {
+    insta::assert_snapshot!(cluster("inference_requests_waiting"), @r#"
+    label_replace(vllm:num_requests_waiting{server=""}, "_part", "0", "", "")
+    or label_replace(timestamp(vllm:num_requests_waiting{server=""}), "_part", "t", "", "")
+    "#);
+}
+
+#[test]
+fn a_sum_of_gauges() {
+    insta::assert_snapshot!(cluster("inference_requests_in_system"), @r#"
+    label_replace(vllm:num_requests_running{server=""}, "_part", "0", "", "")
+    or label_replace(vllm:num_requests_waiting{server=""}, "_part", "1", "", "")
+    or label_replace(timestamp(vllm:num_requests_running{server=""}) or timestamp(vllm:num_requests_waiting{server=""}), "_part", "t", "", "")
+    "#);
+}
+
+#[test]
+fn alternatives_are_joined_series_by_series() {
+    insta::assert_snapshot!(cluster("inference_kv_cache_utilization"), @r#"
+    label_replace(vllm:kv_cache_usage_perc or vllm:gpu_cache_usage_perc, "_part", "0", "", "")
+    or label_replace(timestamp(vllm:kv_cache_usage_perc) or timestamp(vllm:gpu_cache_usage_perc), "_part", "t", "", "")
+    "#);
+}
+
+#[test]
+fn labels_that_only_some_alternatives_have_are_summed_away_first() {
+    insta::assert_snapshot!(cluster("inference_requests_waiting_for_capacity"), @r#"
+    label_replace(sum without (reason) (vllm:num_requests_waiting_by_reason{reason="capacity"}) or sum without (reason) (vllm:num_requests_waiting{server=""}), "_part", "0", "", "")
+    or label_replace(min without (reason) (timestamp(vllm:num_requests_waiting_by_reason{reason="capacity"})) or min without (reason) (timestamp(vllm:num_requests_waiting{server=""})), "_part", "t", "", "")
+    "#);
+}
+
+#[test]
+fn a_distributions_buckets() {
+    insta::assert_snapshot!(cluster("inference_time_to_first_token_seconds_p99"), @r#"
+    label_replace(rate(vllm:time_to_first_token_seconds_bucket[2m]), "_part", "b", "", "")
+    or label_replace(timestamp(vllm:time_to_first_token_seconds_count), "_part", "t", "", "")
+    "#);
+}
+
+#[test]
+fn a_distributions_mean() {
+    insta::assert_snapshot!(cluster("inference_inter_token_latency_seconds_mean"), @r#"
+    label_replace(rate(vllm:inter_token_latency_seconds_sum[2m]) or rate(vllm:time_per_output_token_seconds_sum[2m]), "_part", "s", "", "")
+    or label_replace(rate(vllm:inter_token_latency_seconds_count[2m]) or rate(vllm:time_per_output_token_seconds_count[2m]), "_part", "c", "", "")
+    or label_replace(timestamp(vllm:inter_token_latency_seconds_count) or timestamp(vllm:time_per_output_token_seconds_count), "_part", "t", "", "")
+    "#);
+}
+
+#[test]
+fn a_difference_of_rates() {
+    insta::assert_snapshot!(cluster("inference_prefill_computed_tokens_per_second"), @r#"
+    label_replace(rate(vllm:prompt_tokens_total[2m]), "_part", "0", "", "")
+    or label_replace(rate(vllm:prompt_tokens_cached_total[2m]) or rate(vllm:prefix_cache_hits_total[2m]), "_part", "1", "", "")
+    or label_replace(timestamp(vllm:prompt_tokens_total) or timestamp(vllm:prompt_tokens_cached_total) or timestamp(vllm:prefix_cache_hits_total), "_part", "t", "", "")
+    "#);
+}
+
+#[test]
+fn blank_values_are_dropped_and_their_times_are_not() {
+    insta::assert_snapshot!(cluster("gpu_clock_throttle_events"), @r#"
+    label_replace(sum without (clock_event) ((DCGM_EXP_CLOCK_EVENTS_COUNT{clock_event=~"hw_slowdown|hw_thermal|hw_power_brake|sw_thermal|power_cap"} < 100000000000000)) or sum without (clock_event) ((DCGM_FI_EXP_CLOCK_THROTTLE_REASONS_COUNT{clock_event=~"hw_slowdown|hw_thermal|hw_power_brake|sw_thermal|power_cap"} < 100000000000000)), "_part", "0", "", "")
+    or label_replace(min without (clock_event) (timestamp(DCGM_EXP_CLOCK_EVENTS_COUNT{clock_event=~"hw_slowdown|hw_thermal|hw_power_brake|sw_thermal|power_cap"})) or min without (clock_event) (timestamp(DCGM_FI_EXP_CLOCK_THROTTLE_REASONS_COUNT{clock_event=~"hw_slowdown|hw_thermal|hw_power_brake|sw_thermal|power_cap"})), "_part", "t", "", "")
+    "#);
+}
+
+#[test]
+fn a_ratio_reads_each_series_once() {
+    insta::assert_snapshot!(cluster("gpu_memory_used_ratio"), @r#"
+    label_replace((DCGM_FI_DEV_FB_USED < 100000000000000), "_part", "0", "", "")
+    or label_replace((DCGM_FI_DEV_FB_FREE < 100000000000000), "_part", "1", "", "")
+    or label_replace(timestamp(DCGM_FI_DEV_FB_USED) or timestamp(DCGM_FI_DEV_FB_FREE), "_part", "t", "", "")
+    "#);
+}
+
+#[test]
+fn what_is_dear_is_narrowed_and_names_cannot_end_their_quotes() {
+    let query = |names| compiled("inference_time_to_first_token_seconds", &narrowed(names));
+    insta::assert_snapshot!(query(&HOSTILE[1..2]), @r#"
+    label_replace(rate(vllm:time_to_first_token_seconds_bucket{namespace="x\"} or vector(1e9) #"}[2m]), "_part", "b", "", "")
+    or label_replace(timestamp(vllm:time_to_first_token_seconds_count{namespace="x\"} or vector(1e9) #"}), "_part", "t", "", "")
+    "#);
+    insta::assert_snapshot!(query(&["team-a", "team.b"]), @r#"
+    label_replace(rate(vllm:time_to_first_token_seconds_bucket{namespace=~"team\\-a|team\\.b"}[2m]), "_part", "b", "", "")
+    or label_replace(timestamp(vllm:time_to_first_token_seconds_count{namespace=~"team\\-a|team\\.b"}), "_part", "t", "", "")
+    "#);
+}
+
+#[test]
+fn which_engines_are_there() {
+    let presence = presence(&["vllm:num_requests_running".into(), "DCGM.x".into()]);
+    insta::assert_snapshot!(compile(&Signal::Query(presence), &Coverage::Cluster), @r#"label_replace((label_replace(group by (__name__) ({__name__=~"vllm:num_requests_running|DCGM\\.x"}), "series", "$1", "__name__", "(.+)")), "_part", "0", "", "")"#);
+}

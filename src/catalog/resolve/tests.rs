@@ -1,0 +1,210 @@
+use std::time::Duration;
+
+use super::*;
+use crate::core::signal::Element;
+
+fn catalog() -> Catalog {
+    Catalog::built_in().expect("loads")
+}
+
+fn resolve(name: &str) -> Metric {
+    catalog().resolve(name).unwrap_or_else(|| panic!("{name} does not resolve"))
+}
+
+#[test]
+fn statistics_choose_what_is_read() {
+    for (suffix, kind, formula) in [
+        ("", Kind::Buckets, Formula::Quantile(0.95)),
+        ("_p50", Kind::Buckets, Formula::Quantile(0.5)),
+        ("_p90", Kind::Buckets, Formula::Quantile(0.9)),
+        ("_p95", Kind::Buckets, Formula::Quantile(0.95)),
+        ("_p99", Kind::Buckets, Formula::Quantile(0.99)),
+        ("_mean", Kind::Mean, Formula::Mean),
+    ] {
+        let metric = resolve(&format!("inference_time_to_first_token_seconds{suffix}"));
+        let Signal::Series(signal) = metric.inputs[0].signal.as_ref() else { panic!("series") };
+        assert_eq!((signal.terms[0].kind, &metric.inputs[0].formula), (kind, &formula), "{suffix}");
+        assert_eq!(
+            (metric.aggregate, metric.semantics),
+            (Aggregate::Pooled, Semantics::Intensive),
+            "{suffix}"
+        );
+        assert_eq!(metric.window(), Some(Duration::from_mins(2)), "{suffix}");
+    }
+    let default_mean = resolve("inference_tokens_per_engine_step");
+    assert_eq!(default_mean.inputs[0].formula, Formula::Mean);
+}
+
+#[test]
+fn aggregates_choose_the_fold_and_with_it_the_target_type() {
+    let (sum, avg, max, min) = (Aggregate::Sum, Aggregate::Avg, Aggregate::Max, Aggregate::Min);
+    let (extensive, intensive) = (Semantics::Extensive, Semantics::Intensive);
+    for (name, aggregate, semantics) in [
+        ("inference_requests_waiting", sum, extensive),
+        ("inference_requests_waiting_sum", sum, extensive),
+        ("inference_requests_waiting_avg", avg, intensive),
+        ("inference_requests_waiting_max", max, intensive),
+        ("inference_requests_waiting_min", min, intensive),
+        ("inference_kv_cache_utilization", avg, intensive),
+        ("inference_kv_cache_utilization_sum", sum, extensive),
+        ("inference_kv_cache_utilization_max", max, intensive),
+        ("inference_prefix_cache_hit_ratio", Aggregate::Pooled, intensive),
+        ("inference_prefix_cache_hit_ratio_min", min, intensive),
+        ("inference_time_to_first_token_seconds_max", max, intensive),
+        ("inference_time_to_first_token_seconds_p99_max", max, intensive),
+        ("inference_time_to_first_token_seconds_mean_avg", avg, intensive),
+        ("gpu_temperature_celsius", max, intensive),
+        ("gpu_temperature_celsius_avg", avg, intensive),
+        ("gpu_count", Aggregate::Count, extensive),
+        ("gpu_xid_errors_max", max, intensive),
+    ] {
+        let metric = resolve(name);
+        assert_eq!((metric.aggregate, metric.semantics), (aggregate, semantics), "{name}");
+        assert_eq!(metric.hold, semantics.default_hold(), "{name}");
+        assert_eq!(&*metric.name, name);
+    }
+}
+
+#[test]
+fn nonsense_does_not_resolve() {
+    let catalog = catalog();
+    for name in [
+        "",
+        "_max",
+        "_p99",
+        "inference",
+        "inference_requests",
+        "inference_requests_waiting_",
+        "inference_requests_waiting_p99",
+        "inference_requests_waiting_mean",
+        "inference_requests_waiting_count",
+        "inference_requests_waiting_max_max",
+        "inference_requests_waiting_sum_avg",
+        "inference_time_to_first_token_seconds_sum",
+        "inference_time_to_first_token_seconds_p95_sum",
+        "inference_time_to_first_token_seconds_max_p99",
+        "inference_time_to_first_token_seconds_p42",
+        "inference_time_to_first_token_seconds_p50_p99",
+        "inference_prefix_cache_hit_ratio_sum",
+        "inference_prefix_cache_hit_ratio_p95",
+        "gpu_memory_used_ratio_sum",
+        // The sum of what is counted is free memory, not devices.
+        "gpu_count_sum",
+        "gpu_count_avg",
+        "gpu_count_max",
+        "INFERENCE_REQUESTS_WAITING",
+        "vllm:nothing",
+        "vllm:time_to_first_token_seconds_bucket",
+        "vllm:time_to_first_token_seconds_sum",
+        "vllm:iteration_tokens_total_sum",
+        "vllm:num_requests_waiting_p99",
+        // Codes must never be added up.
+        "DCGM_FI_DEV_XID_ERRORS",
+        "DCGM_FI_DEV_XID_ERRORS_sum",
+        "DCGM_FI_DEV_XID_ERROR",
+    ] {
+        assert!(catalog.resolve(name).is_none(), "{name}");
+    }
+}
+
+#[test]
+fn raw_names_answer_in_their_own_unit() {
+    let (extensive, intensive) = (Semantics::Extensive, Semantics::Intensive);
+    for (name, unit, semantics, aggregate) in [
+        ("vllm:num_requests_waiting", "requests", extensive, Aggregate::Sum),
+        ("vllm:num_requests_waiting_max", "requests", intensive, Aggregate::Max),
+        ("vllm:gpu_cache_usage_perc", "ratio", intensive, Aggregate::Avg),
+        ("vllm:kv_cache_usage_perc_max", "ratio", intensive, Aggregate::Max),
+        ("vllm:generation_tokens_total", "tokens/s", extensive, Aggregate::Sum),
+        ("vllm:prefix_cache_hits_total", "tokens/s", extensive, Aggregate::Sum),
+        ("vllm:prefix_cache_queries_total", "tokens/s", extensive, Aggregate::Sum),
+        ("vllm:time_to_first_token_seconds", "seconds", intensive, Aggregate::Pooled),
+        ("vllm:time_to_first_token_seconds_p99", "seconds", intensive, Aggregate::Pooled),
+        ("vllm:time_per_output_token_seconds_mean", "seconds", intensive, Aggregate::Pooled),
+        ("vllm:iteration_tokens_total", "tokens", intensive, Aggregate::Pooled),
+        ("DCGM_FI_DEV_GPU_UTIL", "percent", intensive, Aggregate::Avg),
+        ("DCGM_FI_DEV_FB_USED", "MiB", extensive, Aggregate::Sum),
+        ("DCGM_FI_DEV_FB_FREE", "MiB", extensive, Aggregate::Sum),
+        ("DCGM_FI_DEV_POWER_USAGE", "watts", extensive, Aggregate::Sum),
+        ("DCGM_FI_DEV_ENFORCED_POWER_LIMIT", "watts", extensive, Aggregate::Sum),
+        ("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", "milliwatts", extensive, Aggregate::Sum),
+        ("DCGM_FI_DEV_GPU_TEMP", "celsius", intensive, Aggregate::Max),
+        ("DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", "ratio", intensive, Aggregate::Avg),
+    ] {
+        let metric = resolve(name);
+        assert_eq!(
+            (&*metric.unit, metric.semantics, metric.aggregate),
+            (unit, semantics, aggregate),
+            "{name}"
+        );
+        let [input] = &metric.inputs[..] else { panic!("{name} has one input") };
+        let base = name.trim_end_matches("_max").trim_end_matches("_p99").trim_end_matches("_mean");
+        assert_eq!(
+            input.signal.to_string().trim_end_matches("{_sum,_count}"),
+            base,
+            "{name} reads itself alone"
+        );
+        if let Formula::Linear(terms) = &input.formula {
+            assert!(
+                matches!(&terms[..], [one] if (one.weight - 1.0).abs() < f64::EPSILON),
+                "{name} is not scaled"
+            );
+        }
+    }
+}
+
+#[test]
+fn range_and_target_follow_what_they_were_stated_for() {
+    assert_eq!(resolve("inference_kv_cache_utilization").range, Some((0.0, 1.0)));
+    assert_eq!(resolve("inference_kv_cache_utilization_max").range, Some((0.0, 1.0)));
+    assert_eq!(resolve("inference_kv_cache_utilization_sum").range, None);
+    assert_eq!(resolve("DCGM_FI_DEV_GPU_UTIL").range, None, "percent, not a ratio");
+    assert_eq!(resolve("vllm:kv_cache_usage_perc").range, Some((0.0, 1.0)));
+    assert_eq!(resolve("inference_requests_waiting").target.map(|target| target.value), Some(5.0));
+    assert!(resolve("inference_requests_waiting_max").target.is_none());
+    assert!(resolve("DCGM_FI_DEV_ENFORCED_POWER_LIMIT").target.is_none());
+}
+
+#[test]
+fn only_differences_may_fall_below_zero() {
+    assert_eq!(resolve("inference_prefill_computed_tokens_per_second").negative, Missing::Zero);
+    assert_eq!(resolve("vllm:prefix_cache_hits_total").negative, Missing::Error);
+    assert_eq!(resolve("inference_requests_waiting").negative, Missing::Error);
+}
+
+#[test]
+fn elements_are_pods_series_or_devices() {
+    for (name, element) in [
+        ("inference_requests_waiting_max", Element::Pod),
+        ("inference_kv_cache_utilization", Element::Series),
+        ("inference_time_to_first_token_seconds", Element::Pod),
+        ("inference_prefix_cache_hit_ratio", Element::Pod),
+        ("gpu_power_ratio", Element::Device(vec!["UUID".into(), "GPU_I_ID".into()])),
+    ] {
+        assert_eq!(*resolve(name).inputs[0].signal.element(), element, "{name}");
+    }
+}
+
+#[test]
+fn whatever_is_listed_resolves_and_safely() {
+    let catalog = catalog();
+    let names: Vec<String> =
+        catalog.names().map(ToString::to_string).chain(catalog.raw_names().map(str::to_owned)).collect();
+    for name in &names {
+        let metric = catalog.resolve(name).unwrap_or_else(|| panic!("{name} does not resolve"));
+        assert_eq!(metric.absent, Missing::Error, "{name}");
+        assert_eq!(metric.idle, Missing::Error, "{name}");
+        assert_eq!(metric.scope, Scope::Namespace, "{name}");
+        for (suffix, _) in STATISTICS {
+            let is_distribution = metric
+                .inputs
+                .iter()
+                .all(|input| matches!(input.formula, Formula::Quantile(_) | Formula::Mean));
+            assert_eq!(
+                catalog.resolve(&format!("{name}{suffix}")).is_some(),
+                is_distribution,
+                "{name}{suffix}"
+            );
+        }
+    }
+}

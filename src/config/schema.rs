@@ -1,0 +1,182 @@
+//! The configuration document: what it says, and what it means.
+//!
+//! Reading goes on after a mistake, so that one run reports them all; the result is used only when
+//! there is none.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::Path;
+
+use super::decode::{Spanned, spanned, string};
+use super::source::quoted;
+use super::suggest::did_you_mean;
+use super::{Diagnostics, Node, Span, parse};
+use crate::catalog::Catalog;
+use crate::core::metric::Metric;
+use crate::source::prometheus::Settings;
+
+pub(super) mod metric;
+mod preset;
+mod query;
+mod source;
+
+/// The version of the configuration that this build reads.
+pub const API_VERSION: &str = "inferometer.dev/v1alpha1";
+/// The kind of a configuration document.
+pub const KIND: &str = "Configuration";
+/// The largest file read; [`parse`] has the same bound.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// What a user has configured.
+#[derive(Debug, Clone, Default)]
+pub struct Configuration {
+    /// Where numbers come from; the first is the default.
+    pub sources: Vec<Settings>,
+    /// Metrics beside the catalog's, or in their place.
+    pub metrics: Vec<Metric>,
+}
+
+impl Configuration {
+    /// The metric of this name.
+    pub fn metric(&self, name: &str) -> Option<&Metric> {
+        self.metrics.iter().find(|metric| metric.name.as_ref() == name)
+    }
+}
+
+/// Reads a file of at most 1 MiB. What keeps it from being read is reported.
+pub fn read(path: &Path, diags: &mut Diagnostics) -> Option<String> {
+    let mut bytes = Vec::new();
+    // One byte more, so that a file of too many is told from one of just enough.
+    let result = std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+    let message = match result {
+        Err(error) => format!("cannot read the file: {error}"),
+        Ok(_) if bytes.len() as u64 > MAX_BYTES => "the file is larger than 1 MiB".to_owned(),
+        Ok(_) => match String::from_utf8(bytes) {
+            Ok(text) => return Some(text),
+            Err(error) => {
+                let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+                let line = valid.split(|byte| *byte == b'\n').count();
+                format!("the file is not UTF-8 text: see line {line}")
+            }
+        },
+    };
+    diags.error_in(&path.display().to_string(), message);
+    None
+}
+
+/// Reads the configuration in `text`, the content of `file`. `None` means that errors have been
+/// reported; warnings do not keep a configuration from being used.
+pub fn load(file: &str, text: &str, catalog: &Catalog, diags: &mut Diagnostics) -> Option<Configuration> {
+    let errors = diags.errors();
+    let documents = parse(file, text, diags);
+    if documents.is_empty() && diags.errors() == errors {
+        diags
+            .error_in(file, "the file holds no configuration")
+            .hint(format!("a configuration begins with `apiVersion: {API_VERSION}` and `kind: {KIND}`"));
+    }
+    let mut result = None;
+    for (index, node) in documents.iter().enumerate() {
+        if index == 0 {
+            result = configuration(diags, node, catalog);
+        } else {
+            second(diags, node, &documents[0]);
+        }
+    }
+    result.filter(|_| diags.errors() == errors)
+}
+
+/// Reports a document beside the first.
+pub(super) fn second(diags: &mut Diagnostics, node: &Node, first: &Node) {
+    diags
+        .error_at(&start(node), "a second document")
+        .hint(format!("there is one configuration, and it begins on line {}", first.span.line));
+}
+
+/// Where to report something about a whole document.
+pub(super) fn start(node: &Node) -> Span {
+    node.span.at(node.span.line, node.span.column)
+}
+
+/// Decodes one document. The result is of use only if nothing was reported.
+pub(super) fn configuration(
+    diags: &mut Diagnostics,
+    node: &Node,
+    catalog: &Catalog,
+) -> Option<Configuration> {
+    let mut map = node.mapping(diags, "a configuration")?;
+    map.required("apiVersion", diags, |diags, node| constant(diags, node, API_VERSION));
+    map.required("kind", diags, |diags, node| constant(diags, node, KIND));
+    let mut sources = Vec::new();
+    let mut names = Some(Names::default());
+    if let Some((_, node)) = map.get("sources") {
+        for item in node.items(diags, "a list of sources").unwrap_or_default() {
+            let declared = source::source(diags, item);
+            let name = declared.as_ref().and_then(|declared| declared.name.clone());
+            match (name, &mut names) {
+                (Some(name), Some(names)) => names.add(diags, "source", name),
+                _ => names = None,
+            }
+            sources.extend(declared.and_then(|declared| declared.settings));
+        }
+    }
+    let context = metric::Context { catalog, sources: names.as_ref() };
+    let mut metrics = Vec::new();
+    let mut metric_names = Names::default();
+    if let Some((_, node)) = map.get("metrics") {
+        for item in node.items(diags, "a list of metrics").unwrap_or_default() {
+            let Some((name, metric)) = metric::metric(diags, item, &context) else { continue };
+            if let Some(name) = name {
+                metric_names.add(diags, "metric", name);
+            }
+            metrics.extend(metric);
+        }
+    }
+    map.finish(diags);
+    Some(Configuration { sources, metrics })
+}
+
+fn constant(diags: &mut Diagnostics, node: &Node, expected: &str) -> Option<()> {
+    let Spanned { value, span } = spanned(string)(diags, node)?;
+    if value == expected {
+        return Some(());
+    }
+    diags
+        .error_at(&span, format!("this build does not read {}", quoted(&value)))
+        .hint(format!("write `{expected}`"));
+    None
+}
+
+/// Names that must be unique, with the line of each.
+#[derive(Debug, Default)]
+struct Names {
+    /// In the order of the file.
+    order: Vec<String>,
+    lines: HashMap<String, usize>,
+}
+
+impl Names {
+    fn add(&mut self, diags: &mut Diagnostics, what: &str, name: Spanned<String>) {
+        if let Some(line) = self.lines.get(&name.value) {
+            diags
+                .error_at(&name.span, format!("a second {what} called {}", quoted(&name.value)))
+                .hint(format!("the first is on line {line}"));
+            return;
+        }
+        self.order.push(name.value.clone());
+        self.lines.insert(name.value, name.span.line);
+    }
+
+    /// Checks that a name is among them.
+    fn check(&self, diags: &mut Diagnostics, what: &str, name: &Spanned<String>) {
+        if self.lines.contains_key(&name.value) {
+            return;
+        }
+        let near = did_you_mean(&name.value, self.order.iter().map(String::as_str));
+        let hint = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if self.order.is_empty() => format!("no {what}s are configured"),
+            None => format!("configured are: {}", self.order.join(", ")),
+        };
+        diags.error_at(&name.span, format!("no {what} is called {}", quoted(&name.value))).hint(hint);
+    }
+}

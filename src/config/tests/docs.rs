@@ -1,0 +1,50 @@
+//! The reference for users says what the code does.
+
+use crate::catalog::Catalog;
+use crate::config::{Diagnostics, check};
+
+const DOCS: &str = include_str!("../../../docs/configuration.md");
+const HEAD: &str = "apiVersion: inferometer.dev/v1alpha1\nkind: Configuration\n";
+
+fn report(text: &str) -> crate::config::Report {
+    let catalog = Catalog::built_in().unwrap();
+    let mut diags = Diagnostics::default();
+    check("configuration.md", text, &catalog, None, &mut diags);
+    diags.finish()
+}
+
+#[test]
+fn every_example_is_accepted_without_a_word() {
+    let examples: Vec<&str> =
+        DOCS.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.len() > 4);
+    for example in examples {
+        let text =
+            if example.contains("apiVersion:") { example.to_owned() } else { format!("{HEAD}{example}") };
+        assert_eq!(report(&text).to_string(), "", "{example}");
+    }
+}
+
+#[test]
+fn every_field_is_documented_and_no_other() {
+    // Refused fields are answered with the list of those there are.
+    let text = format!(
+        "{HEAD}qqqqqq: 1\nsources:\n- {{ name: a, prometheus: {{ url: http://a, qqqqqq: 1, auth: {{ qqqqqq: 1 }} }} }}\n\
+         metrics:\n- {{ name: a, preset: gpu_utilization, qqqqqq: 1 }}\n"
+    );
+    let report = report(&text);
+    let lists =
+        report.diagnostics.iter().filter_map(|problem| problem.hint.as_ref()?.strip_prefix("valid fields: "));
+    let mut fields: Vec<&str> = lists.flat_map(|list| list.split(", ")).collect();
+    // A source's own fields are answered with the kinds of source instead.
+    fields.push("prometheus");
+    fields.sort_unstable();
+    fields.dedup();
+    let rows =
+        DOCS.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |").map(|(name, _)| name));
+    let mut documented: Vec<&str> = rows.collect();
+    documented.retain(|name| !name.contains(' ') && !name.contains('`'));
+    documented.sort_unstable();
+    documented.dedup();
+    assert_eq!(documented, fields);
+}

@@ -1,0 +1,166 @@
+//! Whole files, right and wrong, and what is said of them.
+
+use std::fmt::Write as _;
+
+use crate::catalog::Catalog;
+use crate::config::{Checked, Diagnostics, Report, check, load, read};
+
+fn run(file: &str, text: &str) -> (Checked, Report) {
+    let catalog = Catalog::built_in().unwrap();
+    let mut diags = Diagnostics::default();
+    let checked = check(file, text, &catalog, None, &mut diags);
+    (checked, diags.finish())
+}
+
+fn name(path: &std::path::Path) -> String {
+    path.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+#[test]
+fn bad_files_are_explained() {
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::glob!("../../../tests/fixtures/config/bad", "*.yaml", |path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            let (_, report) = run(&name(path), &text);
+            assert_ne!(report.errors + report.warnings, 0);
+            insta::assert_snapshot!("bad", report);
+        });
+    });
+}
+
+/// One line for each metric, and what its source is asked.
+fn describe(checked: &Checked) -> String {
+    let mut text = String::new();
+    for one in &checked.metrics {
+        let metric = &one.metric;
+        let target = metric.target.as_ref().map(|target| target.value);
+        let _ = writeln!(
+            text,
+            "{}: {}, {}, {}, {}, range {:?}, target {target:?}, window {:?}, hold {:?}",
+            metric.name,
+            metric.semantics,
+            metric.aggregate,
+            metric.unit,
+            metric.direction,
+            metric.range,
+            metric.window(),
+            metric.hold
+        );
+        for (engine, query) in &one.queries {
+            let _ = writeln!(text, "  {engine}: {}", query.replace('\n', " "));
+        }
+    }
+    let _ = writeln!(text, "{} autoscalers, ignored {:?}", checked.autoscalers, checked.ignored);
+    text
+}
+
+#[test]
+fn good_files_are_accepted_without_a_word() {
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::glob!("../../../tests/fixtures/config/good", "*.yaml", |path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            let (checked, report) = run(&name(path), &text);
+            assert_eq!(report.to_string(), "");
+            insta::assert_snapshot!("good", describe(&checked));
+        });
+    });
+}
+
+#[test]
+fn five_mistakes_are_five_errors() {
+    let text = include_str!("../../../tests/fixtures/config/bad/five-mistakes.yaml");
+    let (checked, report) = run("five-mistakes.yaml", text);
+    assert!(checked.configuration.is_none());
+    assert_eq!((report.errors, report.warnings), (5, 0), "{report}");
+    let lines: Vec<usize> = report.diagnostics.iter().map(|diagnostic| diagnostic.line).collect();
+    assert_eq!(lines, [9, 12, 14, 19, 24]);
+}
+
+#[test]
+fn a_server_loads_what_check_accepts_and_nothing_else() {
+    let catalog = Catalog::built_in().unwrap();
+    let loaded = |text: &str| {
+        let mut diags = Diagnostics::default();
+        let configuration = load("config.yaml", text, &catalog, &mut diags);
+        (configuration, diags.finish())
+    };
+    let (configuration, report) = loaded(include_str!("../../../tests/fixtures/config/good/full.yaml"));
+    assert_eq!(report.to_string(), "");
+    let configuration = configuration.unwrap();
+    let [main, mimir] = &configuration.sources[..] else { panic!("two sources") };
+    assert_eq!((main.name.as_str(), main.timeout.as_secs(), main.max_body), ("main", 5, 64 << 20));
+    assert!(main.accept_partial && main.auth.ca.is_some() && main.auth.client_certificate.is_some());
+    assert_eq!((main.auth.headers.len(), main.auth.bearer.is_some()), (2, true));
+    assert_eq!((mimir.timeout.as_secs(), mimir.max_series), (10, 100_000));
+    let waiting = configuration.metric("inference_requests_waiting").unwrap();
+    assert_eq!(waiting.source.as_deref(), Some("mimir"));
+
+    for text in [
+        include_str!("../../../tests/fixtures/config/good/autoscaler.yaml"),
+        include_str!("../../../tests/fixtures/config/bad/five-mistakes.yaml"),
+        include_str!("../../../tests/fixtures/config/bad/duplicates.yaml"),
+        include_str!("../../../tests/fixtures/config/bad/empty.yaml"),
+        "",
+        "---\n",
+        "a: [\n",
+    ] {
+        let (configuration, report) = loaded(text);
+        assert!(configuration.is_none() && report.has_errors(), "{text}");
+    }
+    // Warnings do not keep a configuration from being used.
+    let (configuration, report) = loaded(
+        "apiVersion: inferometer.dev/v1alpha1\nkind: Configuration\n\
+         metrics:\n- { name: a, type: extensive, promql: sum(x) }\n",
+    );
+    assert!(configuration.is_some() && report.warnings == 1);
+}
+
+#[test]
+fn autoscalers_may_use_a_configuration_of_another_file() {
+    let catalog = Catalog::built_in().unwrap();
+    let mut diags = Diagnostics::default();
+    let text = include_str!("../../../tests/fixtures/config/good/full.yaml");
+    let configuration = load("config.yaml", text, &catalog, &mut diags);
+    let autoscaler = include_str!("../../../tests/fixtures/config/good/autoscaler.yaml")
+        .replace("name: inference_kv_cache_utilization", "name: kv_p90");
+    let checked = check("hpa.yaml", &autoscaler, &catalog, configuration.as_ref(), &mut diags);
+    assert_eq!(diags.finish().to_string(), "");
+    assert_eq!(checked.metrics.len(), 2);
+    let mut diags = Diagnostics::default();
+    check("hpa.yaml", &autoscaler, &catalog, None, &mut diags);
+    assert_eq!(diags.finish().errors, 1);
+}
+
+#[test]
+fn files_that_cannot_be_read_are_reported() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str, content: &[u8]| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    };
+    let message = |path: &std::path::Path| {
+        let mut diags = Diagnostics::default();
+        assert_eq!(read(path, &mut diags), None);
+        diags.finish().diagnostics.remove(0).message
+    };
+    assert!(message(&directory.path().join("missing")).starts_with("cannot read the file: "));
+    assert!(message(directory.path()).starts_with("cannot read the file: "));
+    assert_eq!(message(&path("latin-1", b"a: 1\nb: \xfc\n")), "the file is not UTF-8 text: see line 2");
+    assert_eq!(message(&path("huge", &vec![b' '; (1 << 20) + 1])), "the file is larger than 1 MiB");
+    let mut diags = Diagnostics::default();
+    let largest = path("largest", &vec![b' '; 1 << 20]);
+    assert_eq!(read(&largest, &mut diags).map(|text| text.len()), Some(1 << 20));
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let (_, report) = run(
+        "config.yaml",
+        "apiVersion: inferometer.dev/v1alpha1\nkind: Configuration\nsources:\n- name: a\n  prometheus:\n    \
+         url: http://a\n    auth: { basic: { username: 'a:b', pasword: hunter2, usr: { x: hunter2 } }, bearer: hunter2,\n      \
+         headers: [{ name: Cookie, value: hunter2 }, { name: X, valu: hunter2 }] }\n",
+    );
+    assert!(report.errors > 4);
+    assert!(!report.to_string().contains("hunter2"), "{report}");
+}

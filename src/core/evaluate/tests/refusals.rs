@@ -1,0 +1,197 @@
+//! The exact sentence of every refusal: people read them in the HPA's condition.
+
+use super::*;
+
+/// The sentence and the word for our own metrics.
+fn said(ask: &Ask) -> (String, &'static str) {
+    let refusal = ask.refusal();
+    (refusal.to_string(), refusal.reason())
+}
+
+fn rate() -> Metric {
+    metric(vec![input("vllm", tokens(), gauge().formula)])
+}
+
+#[test]
+fn before_the_first_answer() {
+    let fresh = Ask::of(metric(vec![gauge()]), Snapshot::default());
+    assert_eq!(
+        said(&fresh),
+        ("m: waiting for the first reading of requests_waiting from source main".into(), "loading")
+    );
+    let down =
+        Ask::of(metric(vec![gauge()]), Snapshot::default().failed("prom:9090: connection refused".into()));
+    assert_eq!(
+        said(&down),
+        (
+            "m: source main has not answered for requests_waiting: prom:9090: connection refused".into(),
+            "source_down"
+        )
+    );
+}
+
+#[test]
+fn when_the_last_sample_is_too_old() {
+    let old = Ask::waiting(fleet().by_pod()).at(257.0);
+    assert_eq!(
+        said(&old),
+        (
+            "m: last sample of requests_waiting is 4m12s old (limit 1m15s); source main answers".into(),
+            "stale"
+        )
+    );
+    let failed = old.knowing(|snapshot| *snapshot = snapshot.failed("no answer within 10s".into()));
+    assert_eq!(
+        said(&failed).0,
+        "m: last sample of requests_waiting is 4m12s old (limit 1m15s); source main: no answer within 10s"
+    );
+}
+
+#[test]
+fn when_an_empty_answer_is_too_old() {
+    let silent =
+        Ask::waiting(Rows::default().by_pod()).at(100.0).with(|metric| metric.absent = Missing::Zero);
+    assert_eq!(
+        said(&silent),
+        (
+            "m: last sample of requests_waiting is 1m31s old (limit 1m15s); source main answers".into(),
+            "stale"
+        )
+    );
+}
+
+#[test]
+fn while_the_window_fills() {
+    let set = Rows::default().row("namespace=ml,pod=a", 9.0, &[3.0]).by_pod();
+    let ask = Ask::of(rate(), snapshot(set, 9.0)).knowing(|snapshot| snapshot.usable_from = Some(at(70.0)));
+    assert_eq!(
+        said(&ask),
+        (
+            "m: the 2m window of tokens_total is not covered yet after an outage or a restart of source main; next value in 1m"
+                .into(),
+            "recovering"
+        )
+    );
+}
+
+#[test]
+fn when_there_is_no_series() {
+    let nothing = Ask::waiting(Rows::default().by_pod());
+    assert_eq!(
+        said(&nothing),
+        ("m: no series: source main has none of requests_waiting".into(), "no_series")
+    );
+
+    let elsewhere = Ask::waiting(Rows::default().row("namespace=qa,pod=a", 5.0, &[1.0]).by_pod());
+    assert_eq!(
+        said(&elsewhere).0,
+        "m: no series: requests_waiting exists (1 series), but not in namespace ml"
+    );
+
+    let unselected = Ask::waiting(fleet().by_pod()).selecting("model=mistral,!x");
+    assert_eq!(
+        said(&unselected).0,
+        "m: no series: none of the 3 series of requests_waiting in namespace ml matches model=mistral,!x; one of \
+         them has deployment=a,engine=vllm,engine_index=0,model=llama,model_name=llama,namespace=ml,pod=a-0"
+    );
+
+    let anywhere = Ask::waiting(Rows::default().row("pod=a", 5.0, &[1.0]).by_pod())
+        .with(|metric| metric.scope = Scope::Cluster)
+        .selecting("pod=b");
+    assert_eq!(
+        said(&anywhere).0,
+        "m: no series: none of the 1 series of requests_waiting matches pod=b; one of them has pod=a"
+    );
+}
+
+#[test]
+fn when_no_engine_is_there_or_several_have_nothing() {
+    let mut none = Ask::waiting(Rows::default().by_pod());
+    let other = input("sglang", series_signal(Kind::Gauge, &["queue"], None, Element::Pod), gauge().formula);
+    none.metric.inputs.push(other.clone());
+    none.known.push((other, snapshot(Rows::default().by_pod(), 9.0)));
+    assert_eq!(
+        said(&none).0,
+        "m: no series: source main has none of requests_waiting; source main has none of queue"
+    );
+    none.known.clear();
+    assert_eq!(said(&none).0, "m: no series: source main has series of none of its engines (vllm, sglang)");
+}
+
+#[test]
+fn when_absence_would_count_if_the_source_were_well() {
+    let ask = Ask::waiting(Rows::default().by_pod())
+        .with(|metric| metric.absent = Missing::Zero)
+        .knowing(|snapshot| *snapshot = snapshot.failed("down".into()));
+    assert_eq!(
+        said(&ask).0,
+        "m: no series: source main has none of requests_waiting; absence counts as zero only while the source is well"
+    );
+}
+
+#[test]
+fn when_a_pod_lacks_a_number() {
+    let signal = series_signal(Kind::Gauge, &["running", "waiting"], None, Element::Pod);
+    let formula = Formula::Linear(vec![term(0), term(1)]);
+    let set = Rows::default()
+        .row("namespace=ml,pod=a", 5.0, &[3.0, 4.0])
+        .row("namespace=ml,pod=b", 5.0, &[3.0])
+        .by_pod();
+    let ask = Ask::of(metric(vec![input("vllm", signal, formula)]), snapshot(set, 9.0));
+    assert_eq!(said(&ask), ("m: b has no waiting".into(), "incomplete"));
+    assert_eq!(ask.selecting("pod=a").value(), 7.0, "only what is selected must be complete");
+}
+
+#[test]
+fn when_nothing_was_observed() {
+    let mean = |signal| metric(vec![input("vllm", signal, Formula::Mean)]);
+    let idle = || {
+        Rows::default().cells("namespace=ml,pod=a", 5.0, [(Column::Sum, 0.0), (Column::Count, 0.0)]).by_pod()
+    };
+    let ttft = series_signal(Kind::Mean, &["ttft"], Some(90), Element::Pod);
+    let ask = Ask::of(Metric { aggregate: Aggregate::Avg, ..mean(ttft) }, snapshot(idle(), 9.0));
+    assert_eq!(
+        said(&ask),
+        ("m: undefined, since ttft{_sum,_count} saw no observations in the last 1m30s".into(), "idle")
+    );
+    let instant = series_signal(Kind::Mean, &["ttft"], None, Element::Pod);
+    let ask = Ask::of(mean(instant), snapshot(idle(), 9.0));
+    assert_eq!(said(&ask).0, "m: undefined, since ttft{_sum,_count} saw no observations");
+}
+
+#[test]
+fn when_the_number_cannot_be_told() {
+    let of = |value: f64| Ask::waiting(Rows::default().row("namespace=ml,pod=a", 5.0, &[value]).by_pod());
+    for (value, sentence) in [
+        (f64::NAN, "m: the value is not a finite number"),
+        (f64::INFINITY, "m: the value is not a finite number"),
+        (
+            -1.0,
+            "m: the value -1.0 is negative, which would make the autoscaler ask for its maximum of replicas",
+        ),
+        (
+            9.3e15,
+            "m: the value 9300000000000000.0 is above 1e12, the largest that the autoscaler reads reliably",
+        ),
+    ] {
+        assert_eq!(said(&of(value)), (sentence.into(), "unservable"));
+    }
+    assert_eq!(of(1e-9).reading().quantity.milli(), 0, "a residue is nothing");
+    assert_eq!(of(-0.0).reading().quantity.milli(), 0);
+}
+
+#[test]
+fn a_broken_number_among_good_ones_is_refused_by_every_aggregate() {
+    for aggregate in
+        [Aggregate::Sum, Aggregate::Avg, Aggregate::Max, Aggregate::Min, Aggregate::Count, Aggregate::Pooled]
+    {
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let set = Rows::default()
+                .row("namespace=ml,pod=a", 5.0, &[1.0])
+                .row("namespace=ml,pod=b", 5.0, &[bad])
+                .by_pod();
+            let ask = Ask::waiting(set).with(|metric| metric.aggregate = aggregate);
+            assert_eq!(said(&ask).0, "m: the value is not a finite number", "{aggregate} with {bad}");
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Against servers on this host: what is sent, and what is made of what comes back.
+
+#![expect(clippy::float_cmp, reason = "the numbers are exact")]
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, Uri, header};
+use axum::response::{IntoResponse, Response as Answered};
+use axum::{Router, serve};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::core::fixtures::{at, tokens, waiting};
+
+mod credentials;
+mod faults;
+
+const EMPTY: &str = r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
+const JSON: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
+
+/// A request as the server saw it.
+#[derive(Debug, Clone)]
+struct Seen {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Seen {
+    fn header(&self, name: &str) -> Vec<&str> {
+        self.headers.get_all(name).iter().map(|value| value.to_str().expect("text")).collect()
+    }
+}
+
+type Respond = Arc<dyn Fn(&Seen) -> Answered + Send + Sync>;
+
+/// A server on a free port of this host that remembers what it was asked.
+struct Server {
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    async fn start(respond: impl Fn(&Seen) -> Answered + Send + Sync + 'static) -> Self {
+        type Shared = (Respond, Arc<Mutex<Vec<Seen>>>);
+        async fn handle(
+            State((respond, all)): State<Shared>,
+            method: Method,
+            uri: Uri,
+            headers: HeaderMap,
+            body: Bytes,
+        ) -> Answered {
+            let body = String::from_utf8(body.to_vec()).expect("text");
+            let seen = Seen { method, path: uri.path().to_owned(), headers, body };
+            let response = respond(&seen);
+            all.lock().expect("lock").push(seen);
+            response
+        }
+        let seen = Arc::default();
+        let state: Shared = (Arc::new(respond), Arc::clone(&seen));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let router = Router::new().fallback(handle).with_state(state);
+        let task = tokio::spawn(async { serve(listener, router).await.expect("serves") });
+        Self { address, seen, task }
+    }
+
+    async fn answering(body: &'static str) -> Self {
+        Self::start(move |_| (JSON, body).into_response()).await
+    }
+
+    /// Answers every connection with these bytes, whatever it asks; then closes, or hangs.
+    async fn raw(answer: impl Into<Vec<u8>>, hang: bool) -> Self {
+        let answer = answer.into();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let task = tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request).await;
+                let _ = stream.write_all(&answer).await;
+                if hang {
+                    open.push(stream);
+                }
+            }
+        });
+        Self { address, seen: Arc::default(), task }
+    }
+
+    fn settings(&self) -> Settings {
+        Settings::new("main", format!("http://{}", self.address).parse().expect("a URL"))
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().expect("lock").clone()
+    }
+
+    fn last(&self) -> Seen {
+        self.seen().pop().expect("a request")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn fetch(settings: Settings) -> Result<Answer, SourceError> {
+    fetch_with(&Prometheus::new(settings), &waiting(), 0.0).await
+}
+
+async fn fetch_with(client: &Prometheus, signal: &Signal, now: f64) -> Result<Answer, SourceError> {
+    client.fetch(&Arc::new(signal.clone()), &Coverage::Cluster, at(now)).await
+}
+
+#[tokio::test]
+async fn a_query_is_one_post_with_its_query_and_timeout() {
+    let server = Server::answering(EMPTY).await;
+    let mut settings = server.settings();
+    settings.timeout = Duration::from_millis(2500);
+    settings.url.set_path("/prom/");
+    let client = Prometheus::new(settings);
+    assert_eq!(client.name(), "main");
+    let answer = fetch_with(&client, &waiting(), 0.0).await.expect("an answer");
+    assert!(answer.set.all().is_empty() && answer.started.is_none() && answer.warnings.is_empty());
+
+    let seen = server.last();
+    assert_eq!((&seen.method, seen.path.as_str()), (&Method::POST, "/prom/api/v1/query"));
+    assert_eq!(seen.header("content-type"), ["application/x-www-form-urlencoded"]);
+    assert_eq!(seen.header("user-agent"), [concat!("inferometer/", env!("CARGO_PKG_VERSION"))]);
+    assert_eq!(seen.header("authorization"), [""; 0]);
+    let form: Vec<_> = reqwest::Url::parse(&format!("http://x/?{}", seen.body))
+        .expect("a form")
+        .query_pairs()
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    let query = client.describe(&waiting(), &Coverage::Cluster).to_string();
+    assert!(query.contains("timestamp(requests_waiting)"), "{query}");
+    assert_eq!(form, [("query".to_owned(), query), ("timeout".to_owned(), "2500ms".to_owned())]);
+    assert_eq!(server.seen().len(), 1, "a gauge does not ask when the server started");
+}
+
+#[tokio::test]
+async fn compressed_answers_are_read() {
+    let server = Server::start(|_| {
+        let body = "H4sIAAAAAAACA6tWKi5JLCktVrJSKi5NTk4tLlbSUUpJLElUsqpWKkotLs0pCaksSAVKl6Uml+QXAWUhokpW0bG1tQCkAFI5PwAAAA==";
+        ([(header::CONTENT_ENCODING, "gzip")], faults::base64(body)).into_response()
+    })
+    .await;
+    assert!(fetch(server.settings()).await.expect("an answer").set.all().is_empty());
+    assert!(server.last().header("accept-encoding")[0].contains("gzip"));
+}
+
+#[tokio::test]
+async fn partial_answers_are_refused_unless_accepted() {
+    let body = r#"{"status":"success","data":{"resultType":"vector","result":[]},"warnings":["PromQL warning: x","store b is away"]}"#;
+    let server = Server::answering(body).await;
+    let refused = fetch(server.settings()).await.expect_err("partial");
+    assert_eq!(
+        (refused.to_string().as_str(), refused.kind()),
+        ("partial answer: store b is away", "partial")
+    );
+    let accepted = fetch(Settings { accept_partial: true, ..server.settings() }).await.expect("an answer");
+    assert_eq!(accepted.warnings, ["store b is away", "PromQL warning: x"]);
+
+    let annotated =
+        r#"{"status":"success","data":{"resultType":"vector","result":[]},"warnings":["PromQL warning: x"]}"#;
+    let server = Server::answering(annotated).await;
+    assert_eq!(fetch(server.settings()).await.expect("an answer").warnings, ["PromQL warning: x"]);
+}
+
+#[tokio::test]
+async fn windows_ask_now_and_then_when_the_server_started() {
+    let server = Server::start(|seen| match seen.path.as_str() {
+        "/api/v1/status/runtimeinfo" => {
+            (JSON, r#"{"status":"success","data":{"startTime":"2023-11-14T22:13:25Z"}}"#).into_response()
+        }
+        _ => (JSON, EMPTY).into_response(),
+    })
+    .await;
+    let client = Prometheus::new(server.settings());
+    let asked = || server.seen().iter().filter(|seen| seen.path.ends_with("runtimeinfo")).count();
+    // The test server's clock is the real one, years after our `now`: what counts is the age.
+    let real = started_age(&fetch_with(&client, &tokens(), 0.0).await.expect("an answer"), 0.0);
+    assert!(real > Duration::from_hours(24 * 365), "{real:?}");
+    assert_eq!(asked(), 1);
+    let again = fetch_with(&client, &tokens(), 14.999).await.expect("an answer");
+    assert!(again.started.is_some(), "remembered");
+    assert_eq!(asked(), 1);
+    fetch_with(&client, &tokens(), 15.0).await.expect("an answer");
+    assert_eq!(asked(), 2);
+    assert!(fetch_with(&client, &waiting(), 100.0).await.expect("an answer").started.is_none());
+    assert_eq!(asked(), 2);
+}
+
+fn started_age(answer: &Answer, now: f64) -> Duration {
+    at(now).since(answer.started.expect("a start time"))
+}
+
+#[tokio::test]
+async fn the_start_is_told_by_our_clock() {
+    for (date, started, age) in [
+        ("Tue, 14 Nov 2023 22:23:20 GMT", "2023-11-14T22:23:10Z", 10.0),
+        ("Tue, 14 Nov 2023 22:03:20 GMT", "2023-11-14T22:03:10Z", 10.0),
+        // A second's difference is the date's rounding.
+        ("Tue, 14 Nov 2023 22:13:19 GMT", "2023-11-14T22:13:15Z", 5.0),
+        ("nonsense", "2023-11-14T22:13:15Z", 5.0),
+    ] {
+        let server = Server::start(move |seen| match seen.path.as_str() {
+            "/api/v1/status/runtimeinfo" => {
+                ([(header::DATE, date)], format!(r#"{{"data":{{"startTime":"{started}"}}}}"#)).into_response()
+            }
+            _ => (JSON, EMPTY).into_response(),
+        })
+        .await;
+        let answer =
+            fetch_with(&Prometheus::new(server.settings()), &tokens(), 0.0).await.expect("an answer");
+        assert_eq!(started_age(&answer, 0.0).as_secs_f64(), age, "{date}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_tell_its_start_answers_all_the_same() {
+    let server = Server::start(|seen| match seen.path.as_str() {
+        "/api/v1/query" => (JSON, EMPTY).into_response(),
+        _ => (StatusCode::NOT_FOUND, "404 page not found").into_response(),
+    })
+    .await;
+    let answer = fetch_with(&Prometheus::new(server.settings()), &tokens(), 0.0).await.expect("an answer");
+    assert_eq!(answer.started, None);
+}

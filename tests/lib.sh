@@ -1,0 +1,77 @@
+# Helpers of tests/run and examples/quickstart, which source this from the project's root.
+# What the machine lacks and need not be installed for good goes to the target directory.
+# shellcheck shell=bash
+set -euo pipefail
+
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+tools=$target/tools
+PATH=$PATH:$tools/bin:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
+
+heading() { printf '\n==> %s\n' "$*"; }
+loud() { printf '\n!!! %s\n' "$*" >&2; }
+die() {
+  loud "$*"
+  exit 1
+}
+has() { command -v "$1" >/dev/null 2>&1; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif has sudo; then
+    sudo "$@"
+  else
+    die "this needs root: $*"
+  fi
+}
+
+# apt_do COMMAND...: again with fresh package lists if it fails; a bare image has none.
+apt_do() {
+  "$@" || {
+    as_root apt-get -q update
+    "$@"
+  }
+}
+
+# apt_install PACKAGE...
+apt_install() {
+  has apt-get || die "install what Debian calls $*, then run this again"
+  heading "installing $*"
+  apt_do as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "$@"
+}
+
+# need COMMAND PACKAGE...: installs the packages where the command is missing.
+need() {
+  has "$1" || apt_install "${@:2}"
+}
+
+need_cargo() {
+  has cargo || die "cargo is missing: install Rust with rustup, which reads the release from rust-toolchain.toml"
+  need cc build-essential
+  [ -e /etc/ssl/certs/ca-certificates.crt ] || ! has apt-get || apt_install ca-certificates
+}
+
+# Prometheus and promtool. The package is unpacked and not installed: installed, it would start a service
+# on port 9090.
+need_prometheus() {
+  if has prometheus && has promtool; then return; fi
+  has apt-get || die "prometheus is missing: put release 2.40 or newer and its promtool on the PATH"
+  heading "fetching prometheus"
+  local unpacked=$target/tools/prometheus
+  rm -rf "$unpacked"
+  mkdir -p "$unpacked" "$tools/bin"
+  (
+    cd "$unpacked"
+    apt_do apt-get -q download prometheus
+    dpkg-deb -x prometheus_*.deb .
+  )
+  cp "$unpacked/usr/bin/prometheus" "$unpacked/usr/bin/promtool" "$tools/bin/"
+  rm -rf "$unpacked"
+}
+
+# need_cargo_tool NAME RELEASE: compiles it where it is missing, which takes minutes, once. Fails where it cannot.
+need_cargo_tool() {
+  has "$1" && return
+  heading "compiling $1 $2 into $tools"
+  cargo install --locked --root "$tools" "$1@$2"
+}
