@@ -43,23 +43,23 @@ async fn prometheus_sample_times_are_served() {
     assert_eq!(server.client.quantity("ai", metric, "").await, "7");
 
     // The slow pod's time is what Prometheus says it is.
-    let mut times = Vec::new();
+    let mut scraped = Vec::new();
     until("two scrapes of the slow pod are served with their times", seconds(20), async || {
         let query = "timestamp(vllm:num_requests_waiting{pod=\"slow\"})";
-        let before = prometheus.scalar(query).await;
         let value = server.client.value("ai", metric, "pod=slow").await.expect("a value");
-        let last = times.last().copied().unwrap_or(0);
+        let theirs = prometheus.scalar(query).await as i64;
+        let last = scraped.last().copied().unwrap_or(0);
         let served = value.timestamp.as_second();
         assert!(served >= last, "time went back from {last} to {served}");
-        assert!(served <= before as i64, "the sample of {before} is served as of {served}");
-        if served == before as i64 && served > last {
-            times.push(served);
+        assert!(served <= theirs, "the sample of {theirs} is served as of {served}");
+        if served == theirs && served > last {
+            scraped.push(served);
         }
-        if times.len() < 2 { Err(format!("{times:?}")) } else { Ok(()) }
+        if scraped.len() < 2 { Err(format!("{scraped:?}")) } else { Ok(()) }
     })
     .await;
-    let gap = times[1] - times[0];
-    assert!((gap + 1) % 4 <= 2, "scraped every 4 s, served {times:?}");
+    let gap = scraped[1] - scraped[0];
+    assert!((gap + 1) % 4 <= 2, "scraped every 4 s, served {scraped:?}");
     let fresh = server.client.value("ai", metric, "pod=fresh").await.expect("a value");
     let age = jiff::Timestamp::now().duration_since(fresh.timestamp);
     assert!(age < jiff::SignedDuration::from_secs(6), "{age:?}");

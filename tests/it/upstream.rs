@@ -205,8 +205,8 @@ metrics:
     let held = began.elapsed().as_secs_f64();
     assert!((limit - 2.5..limit + 1.5).contains(&held), "held for {held} s, limit {limit} s");
     assert_eq!(refusal.code, 503, "{refusal}");
-    let head = format!("{metric}: last sample of vllm:kv_cache_usage_perc or vllm:gpu_cache_usage_perc is ");
-    assert!(refusal.message.starts_with(&head), "{refusal}");
+    let words = format!("{metric}: last sample of vllm:kv_cache_usage_perc or vllm:gpu_cache_usage_perc is ");
+    assert!(refusal.message.starts_with(&words), "{refusal}");
     assert!(refusal.message.contains(&format!("source {SOURCE}: ")), "the last fault is named: {refusal}");
     assert!(server.own_metric("inferometer_held_readings_total", &[]).await > 5.0);
     assert!(server.own_metric("inferometer_refusals_total", &["stale"]).await >= 1.0);

@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 
 use super::Client;
 
@@ -68,7 +70,14 @@ async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Respons
         Answer::Pass => forward(&shared, &form).await.into_response(),
         Answer::BrokenOff(beginning) => {
             let chunks = [Ok(beginning), Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe))];
-            Body::from_stream(stream::iter(chunks)).into_response()
+            // Not before the beginning has left.
+            let late = stream::iter(chunks).then(async |chunk| {
+                if chunk.is_err() {
+                    sleep(Duration::from_millis(100)).await;
+                }
+                chunk
+            });
+            Body::from_stream(late.boxed()).into_response()
         }
         Answer::Fixed(code, headers, body) => {
             let mut response = Response::new(Body::from(body));

@@ -148,8 +148,6 @@ fn launch(directory: &TempDir, port: u16) -> Process {
             .current_dir(directory.path())
             .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=warn"])
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            // Hidden, and 5 s by default: how soon after its start it looks for its targets.
-            .arg("--scrape.discovery-reload-interval=100ms")
             .stdout(Stdio::null())
             .stderr(log),
     )

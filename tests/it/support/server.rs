@@ -81,6 +81,14 @@ impl Server {
         self.log.lock().expect("no panic").clone()
     }
 
+    /// The share of API requests that were answered within 10 ms, by our own measure: that of a client
+    /// on a busy machine has the client's own waits in it.
+    pub(crate) async fn share_answered_at_once(&self) -> f64 {
+        let name = "inferometer_api_request_seconds";
+        let quick = self.own_metric(&format!("{name}_bucket"), &["le=\"0.01\""]).await;
+        quick / self.own_metric(&format!("{name}_count"), &[]).await
+    }
+
     /// The sum of one of our own metrics over the series that hold all of `labels`.
     pub(crate) async fn own_metric(&self, name: &str, labels: &[&str]) -> f64 {
         let page = self.own.get_as("/metrics", "*/*").await.text();
