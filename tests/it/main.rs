@@ -12,6 +12,7 @@ mod layering;
 mod load;
 mod outage;
 mod quantiles;
+mod quickstart;
 mod reload;
 mod support;
 mod timestamps;
