@@ -43,7 +43,7 @@ async fn a_value_as_the_hpa_asks_for_it() {
         value.timestamp
     );
     assert_eq!(reply.text(), expected);
-    assert_eq!(server.client.number("ai", METRIC, "pod=a").await, 3.0);
+    assert_eq!(server.client.quantity("ai", METRIC, "pod=a").await, "3");
 
     // kubectl asks for a Table first and takes plain JSON.
     let table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";

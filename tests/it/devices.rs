@@ -45,7 +45,7 @@ async fn prometheus_devices_belong_to_the_workload() {
         ("sliced", "gpu_count", "", 1.0),
         ("sliced", "gpu_utilization", "", 0.97),
         ("sliced", "gpu_utilization", qwen, 0.97),
-        ("sliced", "gpu_memory_used_bytes", "", 68421.0 * 1048576.0),
+        ("sliced", "gpu_memory_used_bytes", "", 68421.0 * 1_048_576.0),
         ("process", "gpu_utilization", llama, 0.71),
         ("process", "gpu_utilization", qwen, 0.24),
         ("process", "gpu_count", "", 1.0),

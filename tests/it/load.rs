@@ -13,7 +13,7 @@ const PODS: usize = 4;
 const METRICS: [&str; 3] = ["waiting", "in_system", "cache"];
 /// Fixed, so that the size of the page does not make the pace.
 const REFRESH: u64 = 2;
-const PERIOD: Duration = Duration::from_secs(8);
+const PERIOD: Duration = Duration::from_secs(6);
 
 /// Waiting, running and cache use of a pod; no two namespaces alike.
 fn pod(namespace: usize, pod: usize) -> [f64; 3] {

@@ -4,16 +4,19 @@
 //! names contain `prometheus` start a real Prometheus. Nothing is skipped: where a program is missing,
 //! its tests fail and say what to install.
 
+mod commands;
 mod contract;
 mod devices;
 mod discovery;
 mod fleet;
+mod kubectl;
 mod layering;
 mod load;
 mod outage;
 mod quantiles;
 mod quickstart;
 mod reload;
+mod shutdown;
 mod support;
 mod timestamps;
 mod upstream;

@@ -31,7 +31,7 @@ async fn a_better_configuration_is_taken_and_a_wrong_one_is_not() {
     let queue = "- { name: queue, preset: inference_requests_waiting }\n";
     let server = Server::configured(&configuration(&front.url(), queue)).await;
     let client = &server.client;
-    assert_eq!(client.number("ai", "queue", "").await, 5.0);
+    assert_eq!(client.quantity("ai", "queue", "").await, "5");
     assert_eq!(client.problem("ai", "demand", "").await.code, 404);
     let before = client.get(EXTERNAL).await;
     assert!(before.text().contains("\"queue\""), "{}", before.text());
@@ -40,7 +40,7 @@ async fn a_better_configuration_is_taken_and_a_wrong_one_is_not() {
     server.reconfigure(&configuration(&front.url(), &format!("{queue}{demand}")));
     let better =
         until("the new metric answers", seconds(8), async || client.value("ai", "demand", "").await).await;
-    assert_eq!(better.number, 5.0);
+    assert_eq!(better.text, "5");
     let after = client.get(EXTERNAL).await;
     assert_ne!(before.header("etag"), after.header("etag"), "the aggregator would not see the new metric");
     assert!(after.text().contains("\"demand\""));
@@ -60,7 +60,7 @@ async fn a_better_configuration_is_taken_and_a_wrong_one_is_not() {
         })
         .await;
         for metric in ["queue", "demand", "inference_requests_waiting"] {
-            assert_eq!(client.number("ai", metric, "").await, 5.0, "{metric} with {wrong:?}");
+            assert_eq!(client.quantity("ai", metric, "").await, "5", "{metric} with {wrong:?}");
         }
         assert_eq!(client.get(EXTERNAL).await.header("etag"), after.header("etag"));
         assert_eq!(client.get_as("/readyz", "*/*").await.status, 200);
@@ -81,7 +81,7 @@ async fn a_better_configuration_is_taken_and_a_wrong_one_is_not() {
         Err(problem) => Err(problem.to_string()),
     })
     .await;
-    assert_eq!(client.number("ai", "demand", "").await, 5.0);
+    assert_eq!(client.quantity("ai", "demand", "").await, "5");
 }
 
 /// A new certificate and its key, in PEM.

@@ -99,7 +99,6 @@ async fn prometheus_selectors() {
     let pages = Exposition::start().await;
     let prometheus = Prometheus::start(&fleet(&pages)).await;
     let server = Server::of(prometheus.url()).await;
-    let model = "llama-3.1-8b";
     let waiting: &[(&str, f64)] = &[
         ("", 31.0),
         // Own labels and neutral ones.
@@ -148,10 +147,8 @@ async fn prometheus_selectors() {
         let problem = server.client.problem("ai", "inference_requests_waiting", hostile).await;
         assert!(matches!(problem.code, 400 | 503), "{hostile}: {problem}");
     }
-    assert_eq!(
-        server.client.number("ai", "inference_requests_in_system", &format!("model={model}")).await,
-        924.0
-    );
+    let demand = server.client.quantity("ai", "inference_requests_in_system", "model=llama-3.1-8b").await;
+    assert_eq!(demand, "924");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,8 +214,8 @@ async fn prometheus_absence_is_explained() {
     assert_numbers(&server.client, &[("ai", "inference_requests_waiting_min", "", 1.0)]).await;
     pages.remove("/ai/v0-6");
     until("the pod that left is not counted", seconds(10), async || {
-        let minimum = server.client.number("ai", "inference_requests_waiting_min", "").await;
-        if minimum == 2.0 { Ok(()) } else { Err(minimum.to_string()) }
+        let minimum = server.client.quantity("ai", "inference_requests_waiting_min", "").await;
+        if minimum == "2" { Ok(()) } else { Err(minimum) }
     })
     .await;
     assert_numbers(&server.client, &[("ai", "inference_requests_waiting", "", 30.0)]).await;

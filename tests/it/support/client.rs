@@ -145,6 +145,14 @@ impl Client {
         }
     }
 
+    /// The same as it is written.
+    pub(crate) async fn quantity(&self, namespace: &str, metric: &str, selector: &str) -> String {
+        match self.value(namespace, metric, selector).await {
+            Ok(value) => value.text,
+            Err(problem) => panic!("{metric} in {namespace} with {selector:?}: {problem}"),
+        }
+    }
+
     /// The refusal of an answer that must be one.
     pub(crate) async fn problem(&self, namespace: &str, metric: &str, selector: &str) -> Problem {
         match self.value(namespace, metric, selector).await {
