@@ -1,6 +1,6 @@
 //! The Kubernetes surface; knows nothing of Prometheus.
 //!
-//! [`router`] sends a request to its handler: [`external`] for metrics, documents for the rest. What
+//! [`router`] sends a request to its handler: `external` for metrics, documents for the rest. What
 //! those documents say is pure (from values to the bytes that Kubernetes clients expect) and was read
 //! in the sources of those clients (Kubernetes 1.36); where the form of an answer is not free, a
 //! comment names the client that needs it.

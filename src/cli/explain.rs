@@ -53,14 +53,14 @@ pub(super) struct Args {
 }
 
 /// Prints how a metric's value comes about. Fails when an HPA would get none.
-pub(super) fn run(args: Args) -> Result<ExitCode> {
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
     tls::install_crypto_provider();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let selector = Selector::parse(&args.selector)?;
     let explanation = runtime.block_on(async {
         match &args.prometheus_url {
-            Some(url) => directly(&args, url, &selector).await,
-            None => from_server(&args, &selector).await,
+            Some(url) => directly(args, url, &selector).await,
+            None => from_server(args, &selector).await,
         }
     })?;
     match args.output {

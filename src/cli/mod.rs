@@ -51,7 +51,7 @@ pub fn run() -> ExitCode {
     let result = match command {
         Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(&args),
-        Command::Explain(args) => explain::run(args),
+        Command::Explain(args) => explain::run(&args),
         Command::Catalog(args) => catalog::run(&args),
     };
     match result {

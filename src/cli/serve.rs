@@ -176,7 +176,7 @@ async fn serve(args: Args) -> Result<ExitCode> {
         secure,
         Some(Arc::clone(&tls)),
         service,
-        limits.clone(),
+        limits,
         until_end(ending.clone()),
     ));
     let own_address = observability.local_addr()?;

@@ -63,7 +63,7 @@ pub struct Series {
     pub at: Timestamp,
     /// One cell for each of [`SeriesSet::columns`]; `None` where the series has no such number.
     pub cells: Box<[Option<f64>]>,
-    /// Series with the same number describe the same pod or device, see [`Element`].
+    /// Series with the same number describe the same pod or device.
     pub element: u32,
     /// The gap between its last two sample times in milliseconds; 0 before there were two.
     pub(super) renewed_every: u32,

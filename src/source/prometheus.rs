@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use reqwest::{Client, Response, StatusCode, Url};
+use tokio::time::timeout;
 
 use super::body::{read_limited, root_cause};
 use super::credentials::read;
@@ -23,6 +24,9 @@ pub use super::credentials::{Auth, Text};
 
 /// How often the server is asked when it started.
 const START_TIME_EVERY: Duration = Duration::from_secs(15);
+
+/// How long it may take to tell.
+const START_TIME_WITHIN: Duration = Duration::from_secs(2);
 
 /// The address of a server and the bounds of what it may do to us.
 #[derive(Clone, PartialEq)]
@@ -105,8 +109,8 @@ impl Prometheus {
     ) -> Result<Answer, SourceError> {
         let client = self.client()?;
         let query = promql::compile(signal, coverage);
-        let timeout = format!("{}ms", self.settings.timeout.as_millis());
-        let form = [("query", query.as_str()), ("timeout", timeout.as_str())];
+        let within = format!("{}ms", self.settings.timeout.as_millis());
+        let form = [("query", query.as_str()), ("timeout", within.as_str())];
         let response = self.send(client.post(self.query_url.clone()).form(&form)).await;
         // It may be another process that answers next.
         let response = response.inspect_err(|_| self.started_asked.store(i64::MIN, Ordering::Relaxed))?;
@@ -131,14 +135,20 @@ impl Prometheus {
     /// endpoint is Prometheus's own) leave outages to be noticed by their silence alone.
     async fn started(&self, client: &Client, now: Timestamp) -> Option<Timestamp> {
         let asked = self.started_asked.load(Ordering::Relaxed);
-        let known = || {
-            let started = self.started.load(Ordering::Relaxed);
-            (started != 0).then(|| Timestamp::from_millis(started))
-        };
-        if asked != i64::MIN && now.since(Timestamp::from_millis(asked)) < START_TIME_EVERY {
-            return known();
+        if asked == i64::MIN || now.since(Timestamp::from_millis(asked)) >= START_TIME_EVERY {
+            // Numbers that are there already must not wait long for a remark about them.
+            let told = timeout(START_TIME_WITHIN, self.ask_start(client, now)).await;
+            if let Ok(Some(started)) = told {
+                self.started.store(started.as_millis(), Ordering::Relaxed);
+            }
+            // Only now: signals that are read for the first time together all wait to know.
+            self.started_asked.store(now.as_millis(), Ordering::Relaxed);
         }
-        self.started_asked.store(now.as_millis(), Ordering::Relaxed);
+        let started = self.started.load(Ordering::Relaxed);
+        (started != 0).then(|| Timestamp::from_millis(started))
+    }
+
+    async fn ask_start(&self, client: &Client, now: Timestamp) -> Option<Timestamp> {
         let response = self.send(client.get(self.runtime_url.clone())).await.ok()?;
         // The server's clock may be off: what counts is how long ago it started by its own.
         let server_now = decode::http_date(response.headers().get(reqwest::header::DATE));
@@ -147,8 +157,7 @@ impl Prometheus {
         let offset = server_now.map_or(0, |server| now.as_millis() - server.as_millis());
         // The date has whole seconds only; a difference below that is not a difference of clocks.
         let offset = if offset.abs() < 2_000 { 0 } else { offset };
-        self.started.store(started.shifted(offset).as_millis(), Ordering::Relaxed);
-        known()
+        Some(started.shifted(offset))
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, SourceError> {

@@ -14,6 +14,7 @@ mod layering;
 mod load;
 mod outage;
 mod quantiles;
+mod quickstart;
 mod reload;
 mod shutdown;
 mod support;

@@ -52,7 +52,11 @@ fn ages_are_fresh_then_held_then_expired() {
         assert_eq!(judge(seconds(held_until) + beyond), Age::Expired, "{name}");
         assert_eq!(bounds.limit, seconds(held_until), "{name}");
         let own = snapshot.bounds(Some(seconds(20)), seconds(hold));
-        assert_eq!(own.fresh, seconds(20) + 2 * snapshot.interval, "{name}: a series' own cadence goes first");
+        assert_eq!(
+            own.fresh,
+            seconds(20) + 2 * snapshot.interval,
+            "{name}: a series' own cadence goes first"
+        );
     }
 }
 
