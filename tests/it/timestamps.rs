@@ -49,11 +49,11 @@ async fn prometheus_sample_times_are_served() {
         let value = server.client.value("ai", metric, "pod=slow").await.expect("a value");
         let theirs = prometheus.scalar(query).await as i64;
         let last = scraped.last().copied().unwrap_or(0);
-        let served = value.timestamp.as_second();
-        assert!(served >= last, "time went back from {last} to {served}");
-        assert!(served <= theirs, "the sample of {theirs} is served as of {served}");
-        if served == theirs && served > last {
-            scraped.push(served);
+        let second = value.timestamp.as_second();
+        assert!(second >= last, "time went back from {last} to {second}");
+        assert!(second <= theirs, "the sample of {theirs} is served as of {second}");
+        if second == theirs && second > last {
+            scraped.push(second);
         }
         if scraped.len() < 2 { Err(format!("{scraped:?}")) } else { Ok(()) }
     })

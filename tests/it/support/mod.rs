@@ -1,5 +1,7 @@
 //! What the tests share: a real Prometheus, pages for it to scrape, faults between, and our own binary.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 pub(crate) mod client;
 pub(crate) mod command;
 pub(crate) mod exposition;
@@ -19,10 +21,17 @@ pub(crate) use wait::{seconds, until};
 /// The source that `--prometheus-url` configures.
 pub(crate) const SOURCE: &str = "prometheus";
 
-/// A local port that was free a moment ago.
+/// A local port that was free a moment ago. Below those that the system hands out, so that no test
+/// beside this one gets it by chance.
 pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("its address").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let from = std::process::id().wrapping_mul(97);
+    let ports = std::iter::repeat_with(|| 20_000 + from.wrapping_add(NEXT.fetch_add(1, Relaxed)) % 12_000);
+    ports
+        .take(1_000)
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
 }
 
 /// Writes a file as a mounted ConfigMap changes: at once, never half.
