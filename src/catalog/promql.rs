@@ -146,6 +146,8 @@ fn selectors(promql: &str) -> Vec<String> {
     found
         .into_iter()
         .filter(|selector| selector.offset.is_none() && selector.at.is_none())
+        // Of several names at once, `timestamp` would make series that nothing tells apart.
+        .filter(|selector| selector.name.is_some())
         .map(ToString::to_string)
         .filter(|text| seen.insert(text.clone()))
         .collect()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fold::{self, Folded, MissingTerm, Partial};
-use super::freshness::{Age, Snapshot};
+use super::freshness::{Age, Coverage, Snapshot};
 use super::metric::{Aggregate, Formula, Input, Metric, Missing, Scope};
 use super::quantity::{Quantity, QuantityError};
 use super::reading::{Derivation, ElementStep, InputStep, Reading};
@@ -106,14 +106,18 @@ impl<'a> Run<'a> {
             Scope::Namespace => set.in_namespace(namespace),
             Scope::Cluster => set.all(),
         };
-        let chosen: Vec<&Series> =
+        let mut chosen: Vec<&Series> =
             candidates.iter().filter(|series| selector.matches(|name| series.labels.get(name))).collect();
         self.record(input, snapshot, candidates.len(), chosen.len());
-        if !snapshot.coverage.includes(namespace) && self.metric.scope == Scope::Namespace {
+        let is_covered = match self.metric.scope {
+            Scope::Namespace => snapshot.coverage.includes(namespace),
+            Scope::Cluster => snapshot.coverage == Coverage::Cluster,
+        };
+        if !is_covered {
             return Err(self.unread(&input.signal, snapshot));
         }
         // A set that was read before its window was covered does not become right by getting old.
-        if let (Some(until), Some(window)) = (snapshot.usable_from, input.signal.window()) {
+        if let Some(until) = snapshot.usable_from {
             let read = snapshot.refreshed_at.unwrap_or_default();
             if until <= self.now {
                 self.check_age(&input.signal, snapshot, read)?;
@@ -122,7 +126,7 @@ impl<'a> Run<'a> {
                 metric: self.metric.name.to_string(),
                 signal: input.signal.to_string(),
                 source_name: self.source_name.to_owned(),
-                window,
+                window: input.signal.window(),
                 remaining: until.max(read.plus(snapshot.interval)).since(self.now),
             });
         }
@@ -140,6 +144,19 @@ impl<'a> Run<'a> {
             }
             stale = stale.min(sampled_at.plus(bounds.fresh));
             expires = expires.min(sampled_at.plus(bounds.limit));
+        }
+        if let Some(series) = chosen.iter().find(|series| series.lapsed) {
+            return Err(Refusal::Incomplete {
+                metric: self.metric.name.to_string(),
+                element: ElementStep::name_of(&series.labels, input.signal.element()),
+                missing: format!("{} any more", input.signal),
+            });
+        }
+        // What has just started has no rate yet, and nothing that it could take from the others'.
+        chosen.retain(|series| series.has_number());
+        if chosen.is_empty() {
+            let reason = format!("{} has just appeared and has no value yet", input.signal);
+            return Err(Refusal::NoSeries { metric: self.metric.name.to_string(), reason });
         }
         let elements = fold::elements(&chosen, input.signal.element());
         Ok(Ok(Selected { input, snapshot, elements, at, sampled_at, stale, expires }))

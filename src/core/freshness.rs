@@ -53,8 +53,13 @@ pub struct Snapshot {
     pub interval: Duration,
     /// How often the source renews its samples, once that has been seen.
     pub cadence: Option<Duration>,
-    /// Until then the window is not covered by samples.
+    /// Until then the numbers are not believed: the window is not covered by samples, or a source
+    /// that lost its memory has not scraped everything again.
     pub usable_from: Option<Timestamp>,
+    /// Until then a source that lost its memory may not have seen what is there.
+    pub settled_from: Option<Timestamp>,
+    /// How many series there were before that.
+    pub expected: usize,
     /// What went wrong at the latest attempt, if it failed.
     pub failure: Option<Arc<str>>,
     /// Which namespaces the set speaks for.
@@ -113,29 +118,37 @@ impl Snapshot {
     /// does an absence mean anything.
     pub fn is_well(&self, now: Timestamp) -> bool {
         let bound = (2 * self.interval).max(Duration::from_secs(15));
-        self.failure.is_none() && self.refreshed_at.is_some_and(|at| now.since(at) <= bound)
+        let is_settled = self.settled_from.is_none_or(|at| at <= now);
+        is_settled && self.failure.is_none() && self.refreshed_at.is_some_and(|at| now.since(at) <= bound)
     }
 
     /// The snapshot after a successful refresh.
     ///
-    /// `outage_bound` is how long a silence of the source is an outage; `source_started` is when the
-    /// source says it started, by our clock.
+    /// `outage_bound` is how long a silence of the source is an outage; a source that started without
+    /// its memory says so in `memory_from`.
     #[must_use]
     pub fn refreshed(&self, signal: &Signal, new: Refreshed, outage_bound: Duration) -> Self {
-        let window = signal.window();
-        let was_silent =
-            self.refreshed_at.is_some_and(|last| new.at.since(last) > outage_bound + self.interval);
+        let bound = self.bounds(None, outage_bound).limit;
+        let was_silent = self.refreshed_at.is_some_and(|last| new.at.since(last) > bound);
         // A silence without a failure is ours: nobody asked, and the source scraped on meanwhile.
         let was_out = (was_silent && self.failure.is_some()).then_some(new.at);
-        // A restart is believed to have emptied the windows: what was scraped in the meantime is lost.
-        let restarted = new.source_started.map(|started| started.plus(FIRST_SCRAPE));
-        // The whole window: over a part of it, PromQL's rate is too low by about the rest.
-        let covered = |since: Timestamp| window.map(|window| since.plus(window));
-        let usable_from = [self.usable_from, was_out.and_then(covered), restarted.and_then(covered)]
-            .into_iter()
-            .flatten()
-            .max()
-            .filter(|until| *until > new.at);
+        let first_scrape = new.memory_from.map(|started| started.plus(FIRST_SCRAPE));
+        let ahead = |until: &Timestamp| *until > new.at;
+        let renewal = self.cadence.unwrap_or(ASSUMED_CADENCE).min(SLOWEST_CADENCE);
+        let settled_from = first_scrape.map(|first| first.plus(renewal)).filter(ahead);
+        let held = self.set.as_ref().map_or(0, |set| set.all().len());
+        let expected = if settled_from.is_some() { self.expected.max(held) } else { 0 };
+        let usable_from = match signal.window() {
+            // The whole window: over a part of it, PromQL's rate is too low by about the rest.
+            Some(window) => [self.usable_from]
+                .into_iter()
+                .chain([was_out, first_scrape].map(|since| since.map(|since| since.plus(window))))
+                .flatten()
+                .max()
+                .filter(ahead),
+            // A sum over half of the fleet is a low value, and the HPA would act on it at once.
+            None => settled_from.filter(|_| new.set.all().len() < expected),
+        };
         let set = match &self.set {
             Some(previous) => new.set.learning_from(previous, was_silent),
             None => new.set,
@@ -147,6 +160,8 @@ impl Snapshot {
             refreshed_at: Some(new.at),
             interval: new.interval,
             usable_from,
+            settled_from,
+            expected,
             failure: None,
             coverage: new.coverage,
             query: new.query,
@@ -172,8 +187,8 @@ pub struct Refreshed {
     pub interval: Duration,
     /// Which namespaces it speaks for.
     pub coverage: Coverage,
-    /// When the source process started, by our clock, if it tells.
-    pub source_started: Option<Timestamp>,
+    /// Since when the source remembers samples, by our clock, if it tells that it lost older ones.
+    pub memory_from: Option<Timestamp>,
     /// What was asked, in the source's language.
     pub query: Arc<str>,
     /// What the source remarked on its answer.

@@ -47,8 +47,8 @@ pub enum Refusal {
         /// What keeps the source from answering, if anything does.
         cause: Option<String>,
     },
-    /// The window of a rate is not covered by samples again.
-    #[error("{metric}: the {} window of {signal} is not covered yet after an outage or a restart of source {source_name}; next value in {}", Human(*.window), Human(*.remaining))]
+    /// After an outage or a restart, the source does not know enough yet.
+    #[error("{metric}: {}after an outage or a restart of source {source_name}; next value in {}", not_yet(signal, *.window), Human(*.remaining))]
     Recovering {
         /// The metric asked for.
         metric: String,
@@ -56,8 +56,8 @@ pub enum Refusal {
         signal: String,
         /// The source of the signal.
         source_name: String,
-        /// The window to be covered.
-        window: Duration,
+        /// The window to be covered; `None` for a signal that has none.
+        window: Option<Duration>,
         /// How long until it is.
         remaining: Duration,
     },
@@ -121,4 +121,11 @@ fn because(cause: Option<&String>) -> String {
 
 fn in_window(window: Option<Duration>) -> String {
     window.map(|window| format!(" in the last {}", Human(window))).unwrap_or_default()
+}
+
+fn not_yet(signal: &str, window: Option<Duration>) -> String {
+    match window {
+        Some(window) => format!("the {} window of {signal} is not covered yet ", Human(window)),
+        None => format!("not every series of {signal} is back yet "),
+    }
 }

@@ -65,8 +65,10 @@ pub struct Series {
     pub cells: Box<[Option<f64>]>,
     /// Series with the same number describe the same pod or device.
     pub element: u32,
-    /// The gap between its last two sample times in milliseconds; 0 before there were two.
+    /// The longest gap between its sample times of late in milliseconds; 0 before there were two.
     pub(super) renewed_every: u32,
+    /// Whether it had a number before and has none now: a rate whose window holds too few samples.
+    pub lapsed: bool,
 }
 
 impl Series {
@@ -116,6 +118,11 @@ impl SeriesSet {
         at.shifted(self.clock_offset)
     }
 
+    /// When the oldest sample was taken, by our clock.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.series.iter().map(|series| self.sampled_at(series)).min()
+    }
+
     /// When the newest sample was taken, by our clock.
     pub fn newest(&self) -> Option<Timestamp> {
         self.series.iter().map(|series| self.sampled_at(series)).max()
@@ -134,7 +141,12 @@ impl SeriesSet {
             while earlier.next_if(|old| old.order() < series.order()).is_some() {}
             let Some(old) = earlier.peek().filter(|old| old.order() == series.order()) else { continue };
             let gap = u32::try_from(series.at.since(old.at).as_millis()).unwrap_or(u32::MAX);
-            series.renewed_every = if gap == 0 || after_silence { old.renewed_every } else { gap };
+            // The longest gap, slowly forgotten: two servers that scrape out of step and answer by
+            // turns show short gaps among the long ones.
+            let remembered = old.renewed_every - old.renewed_every / 8;
+            series.renewed_every =
+                if gap == 0 || after_silence { old.renewed_every } else { gap.max(remembered) };
+            series.lapsed = !series.has_number() && (old.lapsed || old.has_number());
         }
         self
     }
@@ -149,6 +161,11 @@ impl SeriesSet {
 }
 
 impl Series {
+    /// Whether any of its numbers is known. A rate is not before a series has two samples.
+    pub fn has_number(&self) -> bool {
+        self.cells.iter().any(Option::is_some)
+    }
+
     /// How often this series was last seen to be renewed; `None` before that was seen.
     pub fn cadence(&self) -> Option<Duration> {
         (self.renewed_every > 0).then(|| Duration::from_millis(u64::from(self.renewed_every)))

@@ -218,7 +218,7 @@ impl Script {
             }
         }
         let set = builder.finish(signal.element(), &signal.labels(), 0);
-        Answer { set, started: self.started, warnings: Vec::new() }
+        Answer { set, memory_from: self.started, warnings: Vec::new() }
     }
 
     fn cells(&self, kind: Kind) -> Vec<(Column, f64)> {

@@ -24,7 +24,7 @@ impl fmt::Debug for Signals {
 type Value = fn(&Snapshot, Timestamp) -> Option<f64>;
 
 /// One gauge for each signal that is being read.
-const GAUGES: [(&str, &str, Value); 6] = [
+const GAUGES: [(&str, &str, Value); 7] = [
     ("signal_series", "Series held for a signal", |snapshot, _| {
         Some(snapshot.set.as_ref().map_or(0.0, |set| set.all().len() as f64))
     }),
@@ -33,6 +33,9 @@ const GAUGES: [(&str, &str, Value); 6] = [
     }),
     ("signal_sample_age_seconds", "Age of the newest sample of a signal", |snapshot, now| {
         Some(now.since(snapshot.set.as_ref()?.newest()?).as_secs_f64())
+    }),
+    ("signal_oldest_sample_age_seconds", "Age of the oldest sample of a signal", |snapshot, now| {
+        Some(now.since(snapshot.set.as_ref()?.oldest()?).as_secs_f64())
     }),
     ("signal_read_age_seconds", "Time since a signal was last read", |snapshot, now| {
         Some(now.since(snapshot.refreshed_at?).as_secs_f64())

@@ -153,7 +153,7 @@ async fn refresh(slot: &Arc<Slot>, context: &Context) -> Result<(), SourceError>
 async fn read(slot: Arc<Slot>, pace: Pace, asked_at: Timestamp) -> Result<Snapshot, SourceError> {
     let coverage = slot.coverage(asked_at);
     let began = Instant::now();
-    let Answer { set, started, warnings } = slot.source.fetch(&slot.signal, &coverage, asked_at).await?;
+    let Answer { set, memory_from, warnings } = slot.source.fetch(&slot.signal, &coverage, asked_at).await?;
     let took = began.elapsed();
     let before = slot.snapshot();
     for warning in warnings.iter().filter(|warning| !before.warnings.contains(warning)) {
@@ -169,7 +169,7 @@ async fn read(slot: Arc<Slot>, pace: Pace, asked_at: Timestamp) -> Result<Snapsh
         set,
         interval: slot.fixed_interval.unwrap_or_else(|| pace.interval(took)),
         coverage,
-        source_started: started,
+        memory_from,
         query,
         warnings: warnings.into(),
     };

@@ -21,8 +21,8 @@ pub mod prometheus;
 pub struct Answer {
     /// The numbers.
     pub set: SeriesSet,
-    /// When the source process started, by our clock, if it tells.
-    pub started: Option<Timestamp>,
+    /// Since when the source remembers samples, by our clock, if it tells that it lost older ones.
+    pub memory_from: Option<Timestamp>,
     /// What the source remarked on its answer.
     pub warnings: Vec<String>,
 }

@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -23,10 +22,13 @@ mod decode;
 pub use super::credentials::{Auth, Text};
 
 /// How often the server is asked when it started.
-const START_TIME_EVERY: Duration = Duration::from_secs(15);
+const START_EVERY: Duration = Duration::from_secs(15);
+
+/// A server whose oldest sample is older than its start by this has kept its memory over the start.
+const MEMORY_BEFORE_START: Duration = Duration::from_secs(60);
 
 /// How long it may take to tell.
-const START_TIME_WITHIN: Duration = Duration::from_secs(2);
+const START_WITHIN: Duration = Duration::from_secs(2);
 
 /// The address of a server and the bounds of what it may do to us.
 #[derive(Clone, PartialEq)]
@@ -78,9 +80,20 @@ pub struct Prometheus {
     settings: Settings,
     query_url: Url,
     runtime_url: Url,
+    storage_url: Url,
     client: ArcSwapOption<(Vec<u8>, Client)>,
-    started: AtomicI64,
-    started_asked: AtomicI64,
+    start: ArcSwapOption<Start>,
+}
+
+/// What a server told of its start.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    /// When it was asked, by our clock.
+    asked: Timestamp,
+    /// When it started, by its own clock.
+    at: Option<Timestamp>,
+    /// Since when it remembers, by our clock, if it started without its memory.
+    memory_from: Option<Timestamp>,
 }
 
 impl Prometheus {
@@ -94,10 +107,10 @@ impl Prometheus {
         Self {
             query_url: under("/api/v1/query"),
             runtime_url: under("/api/v1/status/runtimeinfo"),
+            storage_url: under("/api/v1/status/tsdb"),
             settings,
             client: ArcSwapOption::empty(),
-            started: AtomicI64::new(0),
-            started_asked: AtomicI64::new(i64::MIN),
+            start: ArcSwapOption::empty(),
         }
     }
 
@@ -113,7 +126,7 @@ impl Prometheus {
         let form = [("query", query.as_str()), ("timeout", within.as_str())];
         let response = self.send(client.post(self.query_url.clone()).form(&form)).await;
         // It may be another process that answers next.
-        let response = response.inspect_err(|_| self.started_asked.store(i64::MIN, Ordering::Relaxed))?;
+        let response = response.inspect_err(|_| self.start.store(None))?;
         let status = response.status();
         let body = read_limited(response, self.settings.max_body, self.settings.timeout).await?;
         // Tens of thousands of series take milliseconds that the threads which answer cannot spare.
@@ -127,37 +140,50 @@ impl Prometheus {
         {
             return Err(SourceError::Partial(warning.clone()));
         }
-        let started = if signal.window().is_some() { self.started(&client, now).await } else { None };
-        Ok(Answer { set: decoded.set, started, warnings: decoded.warnings })
+        let memory_from = self.memory_from(&client, now).await;
+        Ok(Answer { set: decoded.set, memory_from, warnings: decoded.warnings })
     }
 
-    /// When the server process started, asked for now and then. Servers that do not tell (the
-    /// endpoint is Prometheus's own) leave outages to be noticed by their silence alone.
-    async fn started(&self, client: &Client, now: Timestamp) -> Option<Timestamp> {
-        let asked = self.started_asked.load(Ordering::Relaxed);
-        if asked == i64::MIN || now.since(Timestamp::from_millis(asked)) >= START_TIME_EVERY {
-            // Numbers that are there already must not wait long for a remark about them.
-            let told = timeout(START_TIME_WITHIN, self.ask_start(client, now)).await;
-            if let Ok(Some(started)) = told {
-                self.started.store(started.as_millis(), Ordering::Relaxed);
-            }
-            // Only now: signals that are read for the first time together all wait to know.
-            self.started_asked.store(now.as_millis(), Ordering::Relaxed);
+    /// Since when the server remembers samples, if it started without its memory; asked now and then.
+    /// Servers that do not tell of their start (the endpoint is Prometheus's own) leave outages to be
+    /// noticed by their silence alone.
+    async fn memory_from(&self, client: &Client, now: Timestamp) -> Option<Timestamp> {
+        let known = self.start.load().as_deref().copied();
+        if let Some(start) = known.filter(|start| now.since(start.asked) < START_EVERY) {
+            return start.memory_from;
         }
-        let started = self.started.load(Ordering::Relaxed);
-        (started != 0).then(|| Timestamp::from_millis(started))
+        // Numbers that are there already must not wait long for a remark about them.
+        let told = timeout(START_WITHIN, self.ask_start(client, known, now)).await;
+        let silent = Start { asked: now, at: None, memory_from: known.and_then(|start| start.memory_from) };
+        let start = told.ok().flatten().unwrap_or(silent);
+        // Only now: signals that are read for the first time together all wait to know.
+        self.start.store(Some(Arc::new(start)));
+        start.memory_from
     }
 
-    async fn ask_start(&self, client: &Client, now: Timestamp) -> Option<Timestamp> {
-        let response = self.send(client.get(self.runtime_url.clone())).await.ok()?;
+    async fn ask_start(&self, client: &Client, known: Option<Start>, now: Timestamp) -> Option<Start> {
+        let (body, server_now) = self.ask(client, &self.runtime_url).await?;
+        let at = decode::start_time(&body)?;
+        if let Some(known) = known.filter(|known| known.at == Some(at)) {
+            return Some(Start { asked: now, ..known });
+        }
+        // A server that read its log again after a restart has lost the time in between and no more.
+        let oldest =
+            self.ask(client, &self.storage_url).await.and_then(|(body, _)| decode::oldest_sample(&body));
+        let has_lost = oldest.is_none_or(|oldest| at.since(oldest) < MEMORY_BEFORE_START);
         // The server's clock may be off: what counts is how long ago it started by its own.
-        let server_now = decode::http_date(response.headers().get(reqwest::header::DATE));
-        let body = read_limited(response, 1 << 20, self.settings.timeout).await.ok()?;
-        let started = decode::start_time(&body)?;
         let offset = server_now.map_or(0, |server| now.as_millis() - server.as_millis());
         // The date has whole seconds only; a difference below that is not a difference of clocks.
         let offset = if offset.abs() < 2_000 { 0 } else { offset };
-        Some(started.shifted(offset))
+        Some(Start { asked: now, at: Some(at), memory_from: has_lost.then(|| at.shifted(offset)) })
+    }
+
+    /// The body of a small answer, and what the server takes the time to be.
+    async fn ask(&self, client: &Client, url: &Url) -> Option<(Vec<u8>, Option<Timestamp>)> {
+        let response = self.send(client.get(url.clone())).await.ok()?;
+        let server_now = decode::http_date(response.headers().get(reqwest::header::DATE));
+        let body = read_limited(response, 1 << 20, self.settings.timeout).await.ok()?;
+        Some((body, server_now))
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, SourceError> {

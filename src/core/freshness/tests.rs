@@ -8,7 +8,7 @@ fn read(now: f64, sampled: f64) -> Refreshed {
         set: Rows::default().row("namespace=ml,pod=a", sampled, &[1.0]).by_pod(),
         interval: seconds(2),
         coverage: Coverage::Cluster,
-        source_started: None,
+        memory_from: None,
         query: "the query".into(),
         warnings: Arc::default(),
     }
@@ -164,7 +164,7 @@ fn nobody_asking_is_no_outage() {
 #[test]
 fn a_restart_of_the_source_empties_windows() {
     let restarted = |signal: &Signal, started: f64| {
-        let new = Refreshed { source_started: Some(at(started)), ..read(100.0, 99.0) };
+        let new = Refreshed { memory_from: Some(at(started)), ..read(100.0, 99.0) };
         warm(signal).refreshed(signal, new, BOUND).usable_from
     };
     assert_eq!(restarted(&tokens(), 90.0), Some(at(186.0)));
@@ -176,7 +176,7 @@ fn a_restart_of_the_source_empties_windows() {
 
 #[test]
 fn the_first_read_of_a_young_source_waits_too() {
-    let new = Refreshed { source_started: Some(at(0.0)), ..read(10.0, 10.0) };
+    let new = Refreshed { memory_from: Some(at(0.0)), ..read(10.0, 10.0) };
     let first = Snapshot::default().refreshed(&tokens(), new, BOUND);
     assert_eq!(first.usable_from, Some(at(96.0)));
     assert_eq!(Snapshot::default().refreshed(&tokens(), read(10.0, 10.0), BOUND).usable_from, None);

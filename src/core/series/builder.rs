@@ -9,7 +9,8 @@ use crate::core::time::Timestamp;
 
 /// What a scrape adds to tell its targets apart. Two series of one pod that differ in nothing else
 /// are one series, scraped twice.
-const PLUMBING: [&str; 9] = [
+const PLUMBING: [&str; 11] = [
+    "__replica__",
     "container",
     "endpoint",
     "instance",
@@ -17,6 +18,7 @@ const PLUMBING: [&str; 9] = [
     "node",
     "prometheus",
     "prometheus_replica",
+    "receive_replica",
     "scrape_job",
     "service",
 ];
@@ -102,24 +104,20 @@ impl Builder {
     /// get ours.
     ///
     /// A series without a time is left out: it has left the source, and only the memory of a range
-    /// window still holds it. So is one without a number.
+    /// window still holds it. One without a number stays: it is there, and its number is not known.
     pub fn finish(self, element: &Element, neutral: &NeutralLabels, clock_offset: i64) -> SeriesSet {
         let (columns, order) = ordered(&self.columns);
-        let mut rows: Vec<(Labels, Timestamp, Vec<Option<f64>>)> = self
-            .rows
-            .into_iter()
-            .filter(|(_, row)| !row.cells.is_empty())
-            .filter_map(|(labels, row)| Some((labels, row.at?, row.cells)))
-            .collect();
+        let mut rows: Vec<(Labels, Timestamp, Vec<Option<f64>>)> =
+            self.rows.into_iter().filter_map(|(labels, row)| Some((labels, row.at?, row.cells))).collect();
         attribute(&mut rows);
         for (labels, ..) in &mut rows {
             add_neutral(labels, neutral);
         }
         // Newest first, so that of two scrapes of one pod the fresher one is met first and stays.
         rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        let mut seen = HashSet::with_capacity(rows.len());
-        rows.retain(|(labels, ..)| seen.insert(identity(labels)));
-        drop(seen);
+        let mut scrapes = Scrapes::with_capacity(rows.len());
+        rows.retain(|(labels, ..)| scrapes.is_new(labels));
+        drop(scrapes);
         rows.sort_by(|a, b| namespace_of(&a.0).cmp(namespace_of(&b.0)).then_with(|| a.0.cmp(&b.0)));
 
         let mut numbering = Numbering::default();
@@ -128,6 +126,7 @@ impl Builder {
             .map(|(labels, at, cells)| Series {
                 element: numbering.number(element, &labels),
                 renewed_every: 0,
+                lapsed: false,
                 cells: order.iter().map(|&from| cells.get(from).copied().flatten()).collect(),
                 labels,
                 at,
@@ -219,12 +218,56 @@ fn add_neutral(labels: &mut Labels, neutral: &NeutralLabels) {
     *labels = Labels::new(pairs);
 }
 
-/// What tells a series from another once scraping is left out. Without a pod, the instance is all
-/// there is to tell replicas apart, so nothing is left out.
-fn identity(labels: &Labels) -> Labels {
-    if labels.get("pod").is_none() {
-        return labels.clone();
+/// Tells series of several containers of a pod from one series scraped several times.
+struct Scrapes(HashMap<Labels, Vec<Target>>);
+
+/// Where a series was scraped: the job, and host and port of the instance.
+#[derive(PartialEq)]
+struct Target {
+    job: Option<Arc<str>>,
+    host: String,
+    port: String,
+}
+
+impl Target {
+    fn of(labels: &Labels) -> Self {
+        let instance = labels.get("instance").unwrap_or_default();
+        let (host, port) = instance.rsplit_once(':').unwrap_or((instance, ""));
+        Self { job: labels.shared("job").cloned(), host: host.to_owned(), port: port.to_owned() }
     }
+
+    /// Another port of the same pod, scraped by the same job.
+    fn is_beside(&self, other: &Self) -> bool {
+        self.job == other.job && self.host == other.host && self.port != other.port
+    }
+}
+
+impl Scrapes {
+    fn with_capacity(series: usize) -> Self {
+        Self(HashMap::with_capacity(series))
+    }
+
+    /// Whether `labels` are not yet known from a fresher scrape. Series must come freshest first.
+    ///
+    /// Another job, or another address of the same pod (it was made anew), is another view of the
+    /// same thing; another port within one job is another thing.
+    fn is_new(&mut self, labels: &Labels) -> bool {
+        // Without a pod, the instance is all there is to tell replicas apart.
+        if labels.get("pod").is_none() {
+            return true;
+        }
+        let target = Target::of(labels);
+        let known = self.0.entry(identity(labels)).or_default();
+        let is_new = known.iter().all(|other| target.is_beside(other));
+        if is_new {
+            known.push(target);
+        }
+        is_new
+    }
+}
+
+/// What tells a series of a pod from another once scraping is left out.
+fn identity(labels: &Labels) -> Labels {
     Labels(labels.0.iter().filter(|(name, _)| !PLUMBING.contains(&name.as_ref())).cloned().collect())
 }
 

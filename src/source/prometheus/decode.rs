@@ -215,6 +215,29 @@ pub(super) fn start_time(body: &[u8]) -> Option<Timestamp> {
     Some(Timestamp::from_millis(info.data.start_time.as_millisecond()))
 }
 
+/// The time of the oldest sample that the storage endpoint tells of.
+pub(super) fn oldest_sample(body: &[u8]) -> Option<Timestamp> {
+    #[derive(Deserialize)]
+    struct Status {
+        data: Storage,
+    }
+    #[derive(Deserialize)]
+    struct Storage {
+        #[serde(rename = "headStats")]
+        head: Head,
+    }
+    #[derive(Deserialize)]
+    struct Head {
+        #[serde(rename = "minTime")]
+        min_time: i64,
+    }
+    let status: Status = serde_json::from_slice(body).ok()?;
+    // An empty storage has no oldest sample, which it says by an absurd one.
+    Some(status.data.head.min_time)
+        .filter(|time| (1..i64::MAX / 2).contains(time))
+        .map(Timestamp::from_millis)
+}
+
 /// The server's own clock, as its answer's `Date` tells it.
 pub(super) fn http_date(value: Option<&HeaderValue>) -> Option<Timestamp> {
     let text = value?.to_str().ok()?;

@@ -131,7 +131,7 @@ async fn a_query_is_one_post_with_its_query_and_timeout() {
     let client = Prometheus::new(settings);
     assert_eq!(client.name(), "main");
     let answer = fetch_with(&client, &waiting(), 0.0).await.expect("an answer");
-    assert!(answer.set.all().is_empty() && answer.started.is_none() && answer.warnings.is_empty());
+    assert!(answer.set.all().is_empty() && answer.memory_from.is_none() && answer.warnings.is_empty());
 
     let seen = server.last();
     assert_eq!((&seen.method, seen.path.as_str()), (&Method::POST, "/prom/api/v1/query"));
@@ -194,16 +194,16 @@ async fn windows_ask_now_and_then_when_the_server_started() {
     assert!(real > Duration::from_hours(24 * 365), "{real:?}");
     assert_eq!(asked(), 1);
     let again = fetch_with(&client, &tokens(), 14.999).await.expect("an answer");
-    assert!(again.started.is_some(), "remembered");
+    assert!(again.memory_from.is_some(), "remembered");
     assert_eq!(asked(), 1);
     fetch_with(&client, &tokens(), 15.0).await.expect("an answer");
     assert_eq!(asked(), 2);
-    assert!(fetch_with(&client, &waiting(), 100.0).await.expect("an answer").started.is_none());
+    assert!(fetch_with(&client, &waiting(), 100.0).await.expect("an answer").memory_from.is_none());
     assert_eq!(asked(), 2);
 }
 
 fn started_age(answer: &Answer, now: f64) -> Duration {
-    at(now).since(answer.started.expect("a start time"))
+    at(now).since(answer.memory_from.expect("a start time"))
 }
 
 #[tokio::test]
@@ -236,5 +236,5 @@ async fn a_server_that_does_not_tell_its_start_answers_all_the_same() {
     })
     .await;
     let answer = fetch_with(&Prometheus::new(server.settings()), &tokens(), 0.0).await.expect("an answer");
-    assert_eq!(answer.started, None);
+    assert_eq!(answer.memory_from, None);
 }
