@@ -357,6 +357,8 @@ fn rates_wait_for_their_window_and_gauges_do_not() {
     let rate = metric(vec![input("vllm", tokens(), gauge().formula)]);
     let asked = |now| Ask::of(rate.clone(), snapshot(set(), 29.0)).knowing(recovering).at(now);
     assert_eq!(asked(29.999).refusal().reason(), "recovering");
-    assert_eq!(asked(30.0).value(), 3.0);
+    assert_eq!(asked(31.0).refusal().reason(), "recovering", "it was read before");
+    assert_eq!(asked(31.0).knowing(|snapshot| snapshot.usable_from = None).value(), 3.0);
+    assert_eq!(asked(500.0).refusal().reason(), "stale", "the source is away again");
     assert_eq!(Ask::waiting(set()).knowing(recovering).at(29.0).value(), 3.0);
 }

@@ -131,9 +131,9 @@ fn a_silence_is_not_taken_for_the_cadence() {
 fn after_an_outage_windows_must_fill_and_gauges_need_not() {
     for (name, signal, back_at, expected) in [
         ("a gauge", waiting(), 200.0, None),
-        ("a window of 120 s", tokens(), 200.0, Some(at(296.0))),
+        ("a window of 120 s", tokens(), 200.0, Some(at(320.0))),
         ("a short failure", tokens(), 77.0, None),
-        ("just an outage", tokens(), 77.001, Some(at(77.001 + 96.0))),
+        ("just an outage", tokens(), 77.001, Some(at(77.001 + 120.0))),
     ] {
         let down = warm(&signal).failed("down".into());
         let back = down.refreshed(&signal, read(back_at, back_at), BOUND);
@@ -146,12 +146,12 @@ fn the_hold_off_lasts_until_it_is_over() {
     let signal = tokens();
     let back = warm(&signal).failed("down".into()).refreshed(&signal, read(200.0, 200.0), BOUND);
     let filling = back.refreshed(&signal, read(250.0, 250.0), BOUND);
-    assert_eq!(filling.usable_from, Some(at(296.0)), "more samples do not end it");
-    assert_eq!(filling.failed("again".into()).usable_from, Some(at(296.0)), "nor does a failure");
-    let filled = filling.refreshed(&signal, read(296.0, 296.0), BOUND);
+    assert_eq!(filling.usable_from, Some(at(320.0)), "more samples do not end it");
+    assert_eq!(filling.failed("again".into()).usable_from, Some(at(320.0)), "nor does a failure");
+    let filled = filling.refreshed(&signal, read(320.0, 320.0), BOUND);
     assert_eq!(filled.usable_from, None);
     let twice = filling.failed("again".into()).refreshed(&signal, read(400.0, 400.0), BOUND);
-    assert_eq!(twice.usable_from, Some(at(496.0)), "a second outage begins it again");
+    assert_eq!(twice.usable_from, Some(at(520.0)), "a second outage begins it again");
 }
 
 #[test]
@@ -167,9 +167,10 @@ fn a_restart_of_the_source_empties_windows() {
         let new = Refreshed { memory_from: Some(at(started)), ..read(100.0, 99.0) };
         warm(signal).refreshed(signal, new, BOUND).usable_from
     };
-    assert_eq!(restarted(&tokens(), 90.0), Some(at(186.0)));
-    assert_eq!(restarted(&tokens(), 5.0), Some(at(101.0)));
-    assert_eq!(restarted(&tokens(), 4.0), None, "80 % of the window is covered again");
+    // The window of two minutes, from five seconds after the start.
+    assert_eq!(restarted(&tokens(), 90.0), Some(at(215.0)));
+    assert_eq!(restarted(&tokens(), -24.0), Some(at(101.0)));
+    assert_eq!(restarted(&tokens(), -25.0), None, "the window is covered again");
     assert_eq!(restarted(&tokens(), -1000.0), None, "long ago");
     assert_eq!(restarted(&waiting(), 99.0), None, "a gauge has no window");
 }
@@ -178,6 +179,6 @@ fn a_restart_of_the_source_empties_windows() {
 fn the_first_read_of_a_young_source_waits_too() {
     let new = Refreshed { memory_from: Some(at(0.0)), ..read(10.0, 10.0) };
     let first = Snapshot::default().refreshed(&tokens(), new, BOUND);
-    assert_eq!(first.usable_from, Some(at(96.0)));
+    assert_eq!(first.usable_from, Some(at(125.0)));
     assert_eq!(Snapshot::default().refreshed(&tokens(), read(10.0, 10.0), BOUND).usable_from, None);
 }

@@ -26,7 +26,8 @@ pub(crate) const SOURCE: &str = "prometheus";
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let from = std::process::id().wrapping_mul(97);
-    let ports = std::iter::repeat_with(|| 20_000 + from.wrapping_add(NEXT.fetch_add(1, Relaxed)) % 12_000);
+    // Not one after the other: the quickstart takes the next one as well.
+    let ports = std::iter::repeat_with(|| 20_000 + from.wrapping_add(NEXT.fetch_add(7, Relaxed)) % 12_000);
     ports
         .take(1_000)
         .filter_map(|port| u16::try_from(port).ok())
