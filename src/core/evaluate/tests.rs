@@ -8,8 +8,8 @@ use crate::core::fixtures::{
 };
 use crate::core::freshness::Coverage;
 use crate::core::metric::Weighted;
-use crate::core::series::{Column, SeriesSet};
-use crate::core::signal::{Element, Kind};
+use crate::core::series::{Builder, Column, SeriesSet};
+use crate::core::signal::{Element, Kind, NeutralLabels};
 
 mod refusals;
 
@@ -351,7 +351,7 @@ fn a_refusal_is_derived_too() {
 }
 
 #[test]
-fn rates_wait_for_their_window_and_gauges_do_not() {
+fn nothing_is_served_before_the_source_knows_enough_again() {
     let recovering = |snapshot: &mut Snapshot| snapshot.usable_from = Some(at(30.0));
     let set = || Rows::default().row("namespace=ml,pod=a", 29.0, &[3.0]).by_pod();
     let rate = metric(vec![input("vllm", tokens(), gauge().formula)]);
@@ -360,5 +360,28 @@ fn rates_wait_for_their_window_and_gauges_do_not() {
     assert_eq!(asked(31.0).refusal().reason(), "recovering", "it was read before");
     assert_eq!(asked(31.0).knowing(|snapshot| snapshot.usable_from = None).value(), 3.0);
     assert_eq!(asked(500.0).refusal().reason(), "stale", "the source is away again");
-    assert_eq!(Ask::waiting(set()).knowing(recovering).at(29.0).value(), 3.0);
+    let gauge = Ask::waiting(set()).knowing(recovering).at(29.0);
+    assert_eq!(
+        gauge.refusal().to_string(),
+        "m: not every series of requests_waiting is back yet after an outage or a restart of source main; next value in 1s"
+    );
+}
+
+#[test]
+fn a_rate_that_was_known_is_missed_and_one_that_never_was_is_not() {
+    let set = |lapsed: bool| {
+        let first =
+            Rows::default().row("namespace=ml,pod=a", 1.0, &[3.0]).row("namespace=ml,pod=b", 1.0, &[4.0]);
+        let mut builder = Builder::default();
+        builder.number(labels("namespace=ml,pod=a"), Column::Term(0), 5.0);
+        for pod in ["namespace=ml,pod=a", "namespace=ml,pod=b"] {
+            builder.time(labels(pod), at(9.0));
+        }
+        let set = builder.finish(&Element::Pod, &NeutralLabels::default(), 0);
+        if lapsed { set.learning_from(&first.by_pod(), false) } else { set }
+    };
+    let rate = metric(vec![input("vllm", tokens(), gauge().formula)]);
+    let asked = |lapsed| Ask::of(rate.clone(), snapshot(set(lapsed), 9.0));
+    assert_eq!(asked(true).refusal().to_string(), "m: b has no tokens_total any more");
+    assert_eq!(asked(false).value(), 5.0, "a pod that has just started adds nothing yet");
 }

@@ -115,7 +115,12 @@ fn the_cadence_is_learnt_and_kept_while_nothing_is_renewed() {
     let same = renewed.refreshed(&signal, read(18.0, 15.0), BOUND);
     assert_eq!(same.cadence, Some(seconds(15)), "kept");
     let faster = same.refreshed(&signal, read(20.0, 20.0), BOUND);
-    assert_eq!(faster.cadence, Some(seconds(5)), "learnt anew");
+    assert!(faster.cadence < Some(seconds(15)) && faster.cadence > Some(seconds(5)), "learnt slowly");
+    let fast = (0..30).fold(faster, |before, n| {
+        let now = 25.0 + 5.0 * f64::from(n);
+        before.refreshed(&signal, read(now, now), BOUND)
+    });
+    assert_eq!(fast.cadence, Some(seconds(5)), "learnt anew");
 }
 
 #[test]
@@ -132,8 +137,8 @@ fn after_an_outage_windows_must_fill_and_gauges_need_not() {
     for (name, signal, back_at, expected) in [
         ("a gauge", waiting(), 200.0, None),
         ("a window of 120 s", tokens(), 200.0, Some(at(320.0))),
-        ("a short failure", tokens(), 77.0, None),
-        ("just an outage", tokens(), 77.001, Some(at(77.001 + 120.0))),
+        ("held throughout", tokens(), 90.0, None),
+        ("just an outage", tokens(), 90.001, Some(at(90.001 + 120.0))),
     ] {
         let down = warm(&signal).failed("down".into());
         let back = down.refreshed(&signal, read(back_at, back_at), BOUND);
@@ -181,4 +186,29 @@ fn the_first_read_of_a_young_source_waits_too() {
     let first = Snapshot::default().refreshed(&tokens(), new, BOUND);
     assert_eq!(first.usable_from, Some(at(125.0)));
     assert_eq!(Snapshot::default().refreshed(&tokens(), read(10.0, 10.0), BOUND).usable_from, None);
+}
+
+/// What a read at `now` brings, of so many pods.
+fn pods(now: f64, count: usize) -> Refreshed {
+    let rows = (0..count)
+        .fold(Rows::default(), |rows, pod| rows.row(&format!("namespace=ml,pod=p{pod}"), now, &[1.0]));
+    Refreshed { set: rows.by_pod(), ..read(now, now) }
+}
+
+#[test]
+fn a_gauge_that_lost_series_to_a_restart_waits_until_they_can_be_back() {
+    let signal = waiting();
+    let young = |now, count| Refreshed { memory_from: Some(at(100.0)), ..pods(now, count) };
+    let first = Snapshot::default().refreshed(&signal, pods(0.0, 4), BOUND);
+    let before = first.refreshed(&signal, pods(15.0, 4), BOUND);
+    let half = before.refreshed(&signal, young(103.0, 2), BOUND);
+    // Five seconds until it looks for targets, and one scrape interval.
+    assert_eq!(half.usable_from, Some(at(120.0)));
+    let most = half.refreshed(&signal, young(110.0, 3), BOUND);
+    assert_eq!(most.usable_from, Some(at(120.0)), "compared with what was there before the restart");
+    let all = most.refreshed(&signal, young(112.0, 4), BOUND);
+    assert_eq!(all.usable_from, None, "all are back");
+    let fewer = most.refreshed(&signal, young(121.0, 3), BOUND);
+    assert_eq!(fewer.usable_from, None, "what is not back by then has gone");
+    assert!(!all.is_well(at(117.0)) && all.is_well(at(121.0)), "until then an absence means nothing");
 }

@@ -50,14 +50,15 @@ fn a_number_told_twice_is_noticed_and_a_bucket_told_twice_adds_up() {
 }
 
 #[test]
-fn rows_without_a_time_or_without_a_number_are_dropped() {
+fn rows_without_a_time_are_dropped_and_those_without_a_number_stay() {
     let mut builder = Builder::default();
     builder.number(labels("pod=left"), Column::Term(0), 1.0);
     builder.time(labels("pod=blank"), at(0.0));
     builder.number(labels("pod=here"), Column::Term(0), 0.0);
     builder.time(labels("pod=here"), at(0.0));
     let set = builder.finish(&Element::Pod, &NeutralLabels::default(), 0);
-    assert_eq!(texts(&set), ["pod=here"]);
+    assert_eq!(texts(&set), ["pod=blank", "pod=here"]);
+    assert_eq!(set.all().iter().map(Series::has_number).collect::<Vec<_>>(), [false, true]);
 }
 
 #[test]
@@ -337,4 +338,39 @@ proptest! {
         prop_assert_eq!(indexed, set.all().iter().filter(|one| one.labels.get("namespace").is_some()).count());
         prop_assert!(set.all().windows(2).all(|pair| pair[0].order() < pair[1].order()));
     }
+}
+
+#[test]
+fn a_number_that_was_there_and_is_no_more_has_lapsed() {
+    let blank = || {
+        let mut builder = Builder::default();
+        builder.time(labels("namespace=ml,pod=a"), at(30.0));
+        builder.time(labels("namespace=ml,pod=new"), at(30.0));
+        builder.finish(&Element::Pod, &NeutralLabels::default(), 0)
+    };
+    let first = fleet(&[(A, 0.0), (B, 0.0)]);
+    let second = blank().learning_from(&first, false);
+    assert_eq!(second.all().iter().map(|one| one.lapsed).collect::<Vec<_>>(), [true, false]);
+    let third = blank().learning_from(&second, false);
+    assert_eq!(third.all().iter().map(|one| one.lapsed).collect::<Vec<_>>(), [true, false], "it stays so");
+    let fourth = fleet(&[(A, 45.0)]).learning_from(&third, false);
+    assert!(!fourth.all()[0].lapsed, "until it is back");
+}
+
+#[test]
+fn containers_of_one_pod_are_told_apart_by_port_and_scrapes_are_not() {
+    let count = |rows: &[(&str, f64)]| {
+        let rows = rows.iter().map(|(of, at)| (format!("namespace=ml,pod=a,{of}"), *at));
+        rows.fold(Rows::default(), |set, (of, at)| set.row(&of, at, &[1.0])).by_pod().all().len()
+    };
+    assert_eq!(count(&[("instance=10.0.0.1:8000,job=x", 1.0), ("instance=10.0.0.1:8001,job=x", 1.0)]), 2);
+    assert_eq!(count(&[("instance=10.0.0.1:8000,job=x", 1.0), ("instance=10.0.0.1:8000,job=y", 2.0)]), 1);
+    assert_eq!(count(&[("instance=10.0.0.1:8000,job=x", 1.0), ("instance=10.0.0.2:8000,job=x", 2.0)]), 1);
+    let twice_two = [
+        ("instance=10.0.0.1:8000,job=x", 1.0),
+        ("instance=10.0.0.1:8001,job=x", 1.0),
+        ("instance=10.0.0.1:8000,job=y", 2.0),
+        ("instance=10.0.0.1:8001,job=y", 2.0),
+    ];
+    assert_eq!(count(&twice_two), 2, "the two of the fresher job");
 }

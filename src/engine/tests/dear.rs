@@ -130,14 +130,14 @@ async fn a_new_namespace_during_an_outage_is_refused_at_once_and_does_not_hurry_
     let world = world(2);
     world.ask_in("latency", "ns0").await.unwrap();
     world.source.script().deed = Deed::Fail;
-    sleep(SECS(20)).await;
+    sleep(SECS(80)).await;
     for _ in 0..100 {
         let _ = timed(world.ask_in("latency", "ns0")).await;
         let (answer, took) = timed(world.ask_in("latency", "ns1")).await;
         assert!(answer.is_err() && took.is_zero());
         sleep(MILLIS(100)).await;
     }
-    assert!(world.source.calls().len() < 15, "{}", world.source.calls().len());
+    assert!(world.source.calls().len() < 25, "{}", world.source.calls().len());
     world.source.script().deed = Deed::Answer;
     sleep(SECS(16)).await;
     let error = world.ask_in("latency", "ns1").await.unwrap_err();

@@ -149,7 +149,10 @@ async fn a_hanging_source_leaves_the_last_set_with_its_true_time_until_the_bound
         }
     };
     assert!(held);
-    assert_eq!(refusal, "queue: last sample of alpha:queue is 1m2s old (limit 1m2s); source main: no answer for 1m2s");
+    assert_eq!(
+        refusal,
+        "queue: last sample of alpha:queue is 1m2s old (limit 1m2s); source main: no answer for 1m2s"
+    );
 }
 
 #[tokio::test(start_paused = true)]

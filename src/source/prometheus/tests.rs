@@ -133,7 +133,7 @@ async fn a_query_is_one_post_with_its_query_and_timeout() {
     let answer = fetch_with(&client, &waiting(), 0.0).await.expect("an answer");
     assert!(answer.set.all().is_empty() && answer.memory_from.is_none() && answer.warnings.is_empty());
 
-    let seen = server.last();
+    let seen = server.seen().into_iter().next().expect("a request");
     assert_eq!((&seen.method, seen.path.as_str()), (&Method::POST, "/prom/api/v1/query"));
     assert_eq!(seen.header("content-type"), ["application/x-www-form-urlencoded"]);
     assert_eq!(seen.header("user-agent"), [concat!("inferometer/", env!("CARGO_PKG_VERSION"))]);
@@ -146,7 +146,6 @@ async fn a_query_is_one_post_with_its_query_and_timeout() {
     let query = client.describe(&waiting(), &Coverage::Cluster).to_string();
     assert!(query.contains("timestamp(requests_waiting)"), "{query}");
     assert_eq!(form, [("query".to_owned(), query), ("timeout".to_owned(), "2500ms".to_owned())]);
-    assert_eq!(server.seen().len(), 1, "a gauge does not ask when the server started");
 }
 
 #[tokio::test]
@@ -179,7 +178,7 @@ async fn partial_answers_are_refused_unless_accepted() {
 }
 
 #[tokio::test]
-async fn windows_ask_now_and_then_when_the_server_started() {
+async fn it_is_asked_now_and_then_when_the_server_started() {
     let server = Server::start(|seen| match seen.path.as_str() {
         "/api/v1/status/runtimeinfo" => {
             (JSON, r#"{"status":"success","data":{"startTime":"2023-11-14T22:13:25Z"}}"#).into_response()
@@ -198,8 +197,33 @@ async fn windows_ask_now_and_then_when_the_server_started() {
     assert_eq!(asked(), 1);
     fetch_with(&client, &tokens(), 15.0).await.expect("an answer");
     assert_eq!(asked(), 2);
-    assert!(fetch_with(&client, &waiting(), 100.0).await.expect("an answer").memory_from.is_none());
-    assert_eq!(asked(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_kept_its_memory_over_a_restart_is_believed() {
+    for (oldest, has_lost) in [
+        // An hour before the start, ten seconds after it, and an empty storage.
+        ("1699996405000", false),
+        ("1700000015000", true),
+        ("9223372036854775807", true),
+    ] {
+        let server = Server::start(move |seen| match seen.path.as_str() {
+            "/api/v1/status/runtimeinfo" => {
+                (JSON, r#"{"data":{"startTime":"2023-11-14T22:13:25Z"}}"#).into_response()
+            }
+            "/api/v1/status/tsdb" => {
+                (JSON, format!(r#"{{"data":{{"headStats":{{"minTime":{oldest}}}}}}}"#)).into_response()
+            }
+            _ => (JSON, EMPTY).into_response(),
+        })
+        .await;
+        let client = Prometheus::new(server.settings());
+        let answer = fetch_with(&client, &tokens(), 0.0).await.expect("an answer");
+        assert_eq!(answer.memory_from.is_some(), has_lost, "{oldest}");
+        fetch_with(&client, &tokens(), 15.0).await.expect("an answer");
+        let asked = server.seen().iter().filter(|seen| seen.path.ends_with("tsdb")).count();
+        assert_eq!(asked, 1, "once for each start");
+    }
 }
 
 fn started_age(answer: &Answer, now: f64) -> Duration {

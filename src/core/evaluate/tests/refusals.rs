@@ -36,7 +36,8 @@ fn when_the_last_sample_is_too_old() {
     assert_eq!(
         said(&old),
         (
-            "m: last sample of requests_waiting is 4m12s old (limit 1m15s); source main: no answer for 4m8s".into(),
+            "m: last sample of requests_waiting is 4m12s old (limit 1m15s); source main: no answer for 4m8s"
+                .into(),
             "stale"
         )
     );
@@ -54,7 +55,8 @@ fn when_an_empty_answer_is_too_old() {
     assert_eq!(
         said(&silent),
         (
-            "m: last sample of requests_waiting is 1m31s old (limit 1m15s); source main: no answer for 1m31s".into(),
+            "m: last sample of requests_waiting is 1m31s old (limit 1m15s); source main: no answer for 1m31s"
+                .into(),
             "stale"
         )
     );

@@ -62,6 +62,7 @@ fn parts_become_rows_with_their_true_time() {
         [
             ("namespace=ml,pod=a".to_owned(), at(90.5), Some(7.0)),
             ("namespace=ml,pod=b".to_owned(), at(91.0), Some(2.5)),
+            ("namespace=ml,pod=blank".to_owned(), at(91.0), None),
         ]
     );
 }
