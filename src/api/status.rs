@@ -142,17 +142,6 @@ impl Status {
         )
     }
 
-    /// 414: a request target beyond our bound. Kubernetes has no reason for this code, and clients fall back to
-    /// the code when the reason is empty.
-    pub fn uri_too_long() -> Self {
-        Self::new(StatusCode::URI_TOO_LONG, "", "the request URI is too long")
-    }
-
-    /// 431: headers beyond our bound; without a reason, as [`Self::uri_too_long`].
-    pub fn header_too_large() -> Self {
-        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "", "the request header fields are too large")
-    }
-
     fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
         Self {
             kind: "Status".into(),

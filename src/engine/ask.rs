@@ -163,12 +163,13 @@ impl Engine {
     fn touch(&self, slot: &Arc<Slot>, binding: &Binding, namespace: &str) {
         slot.touch(namespace, self.clock.now());
         if slot.claim() {
-            slot.start(refresh::Context {
+            let context = refresh::Context {
                 clock: self.clock,
                 pace: self.pace,
                 permits: Arc::clone(&binding.permits),
                 telemetry: Arc::clone(&self.telemetry),
-            });
+            };
+            tokio::spawn(refresh::run(Arc::clone(slot), context));
         }
     }
 }

@@ -10,7 +10,6 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::demand::{Asked, Namespaces};
-use super::refresh;
 use crate::core::freshness::{Coverage, Snapshot};
 use crate::core::signal::Signal;
 use crate::core::time::Timestamp;
@@ -176,11 +175,6 @@ impl Slot {
             snapshot = self.snapshot();
         }
         snapshot
-    }
-
-    /// Where the bounds of refreshing are kept, for those who start it.
-    pub(super) fn start(self: &Arc<Self>, context: refresh::Context) {
-        tokio::spawn(refresh::run(Arc::clone(self), context));
     }
 }
 
