@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use reqwest::{Client, Response, StatusCode, Url};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use self::decode::Decoded;
 use super::body::{read_limited, root_cause};
 use super::credentials::read;
 use super::{Answer, Fetch, Source, SourceError};
@@ -27,6 +29,11 @@ const START_TIME_EVERY: Duration = Duration::from_secs(15);
 
 /// How long it may take to tell.
 const START_TIME_WITHIN: Duration = Duration::from_secs(2);
+
+/// Answers are decoded one after the other, whatever their source: it takes a processor all to
+/// itself, so several at once gain little, and every thread that decodes keeps an arena of freed
+/// memory of its own, as large as its largest answer.
+static DECODING: Semaphore = Semaphore::const_new(1);
 
 /// The address of a server and the bounds of what it may do to us.
 #[derive(Clone, PartialEq)]
@@ -115,13 +122,10 @@ impl Prometheus {
         // It may be another process that answers next.
         let response = response.inspect_err(|_| self.started_asked.store(i64::MIN, Ordering::Relaxed))?;
         let status = response.status();
-        let body = read_limited(response, self.settings.max_body, self.settings.timeout).await?;
-        // Tens of thousands of series take milliseconds that the threads which answer cannot spare.
-        let (of, max_series) = (Arc::clone(signal), self.settings.max_series);
-        let decoded =
-            tokio::task::spawn_blocking(move || decode::decode(&body, status, &of, now, max_series))
-                .await
-                .map_err(|_| SourceError::Unusable("it could not be decoded".to_owned()))??;
+        let mut body = read_limited(response, self.settings.max_body, self.settings.timeout).await?;
+        // It may have to wait, and has up to twice the room that it needs.
+        body.shrink_to_fit();
+        let decoded = self.decode(body, status, signal, now).await?;
         if !self.settings.accept_partial
             && let Some(warning) = decoded.warnings.iter().find(|warning| !decode::is_annotation(warning))
         {
@@ -129,6 +133,25 @@ impl Prometheus {
         }
         let started = if signal.window().is_some() { self.started(&client, now).await } else { None };
         Ok(Answer { set: decoded.set, started, warnings: decoded.warnings })
+    }
+
+    async fn decode(
+        &self,
+        body: Vec<u8>,
+        status: StatusCode,
+        signal: &Arc<Signal>,
+        now: Timestamp,
+    ) -> Result<Decoded, SourceError> {
+        let failed = || SourceError::Unusable("it could not be decoded".to_owned());
+        let turn = DECODING.acquire().await.map_err(|_| failed())?;
+        let (of, max_series) = (Arc::clone(signal), self.settings.max_series);
+        // Tens of thousands of series take milliseconds that the threads which answer cannot spare.
+        let decoding = tokio::task::spawn_blocking(move || {
+            // Held here, since decoding goes on when nobody waits for it any more.
+            let _turn = turn;
+            decode::decode(body, status, &of, now, max_series)
+        });
+        decoding.await.map_err(|_| failed())?
     }
 
     /// When the server process started, asked for now and then. Servers that do not tell (the
