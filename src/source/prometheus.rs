@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use reqwest::{Client, Response, StatusCode, Url};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use self::decode::Decoded;
 use super::body::{read_limited, root_cause};
 use super::credentials::read;
 use super::{Answer, Fetch, Source, SourceError};
@@ -29,6 +31,11 @@ const MEMORY_BEFORE_START: Duration = Duration::from_secs(60);
 
 /// How long it may take to tell.
 const START_WITHIN: Duration = Duration::from_secs(2);
+
+/// Answers are decoded one after the other, whatever their source: it takes a processor all to
+/// itself, so several at once gain little, and every thread that decodes keeps an arena of freed
+/// memory of its own, as large as its largest answer.
+static DECODING: Semaphore = Semaphore::const_new(1);
 
 /// The address of a server and the bounds of what it may do to us.
 #[derive(Clone, PartialEq)]
@@ -128,13 +135,10 @@ impl Prometheus {
         // It may be another process that answers next.
         let response = response.inspect_err(|_| self.start.store(None))?;
         let status = response.status();
-        let body = read_limited(response, self.settings.max_body, self.settings.timeout).await?;
-        // Tens of thousands of series take milliseconds that the threads which answer cannot spare.
-        let (of, max_series) = (Arc::clone(signal), self.settings.max_series);
-        let decoded =
-            tokio::task::spawn_blocking(move || decode::decode(&body, status, &of, now, max_series))
-                .await
-                .map_err(|_| SourceError::Unusable("it could not be decoded".to_owned()))??;
+        let mut body = read_limited(response, self.settings.max_body, self.settings.timeout).await?;
+        // It may have to wait, and has up to twice the room that it needs.
+        body.shrink_to_fit();
+        let decoded = self.decode(body, status, signal, now).await?;
         if !self.settings.accept_partial
             && let Some(warning) = decoded.warnings.iter().find(|warning| !decode::is_annotation(warning))
         {
@@ -142,6 +146,25 @@ impl Prometheus {
         }
         let memory_from = self.memory_from(&client, now).await;
         Ok(Answer { set: decoded.set, memory_from, warnings: decoded.warnings })
+    }
+
+    async fn decode(
+        &self,
+        body: Vec<u8>,
+        status: StatusCode,
+        signal: &Arc<Signal>,
+        now: Timestamp,
+    ) -> Result<Decoded, SourceError> {
+        let failed = || SourceError::Unusable("it could not be decoded".to_owned());
+        let turn = DECODING.acquire().await.map_err(|_| failed())?;
+        let (of, max_series) = (Arc::clone(signal), self.settings.max_series);
+        // Tens of thousands of series take milliseconds that the threads which answer cannot spare.
+        let decoding = tokio::task::spawn_blocking(move || {
+            // Held here, since decoding goes on when nobody waits for it any more.
+            let _turn = turn;
+            decode::decode(body, status, &of, now, max_series)
+        });
+        decoding.await.map_err(|_| failed())?
     }
 
     /// Since when the server remembers samples, if it started without its memory; asked now and then.

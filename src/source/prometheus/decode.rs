@@ -1,21 +1,21 @@
 //! Decodes answers of the query API into series sets.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::fmt;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 
+use self::wire::{Sample, Text};
 use super::SourceError;
 use crate::catalog::promql::{BUCKET, COUNT, PART, SUM, TIME};
 use crate::core::histogram::parse_le;
 use crate::core::series::{Builder, Column, Label, Labels, SeriesSet};
 use crate::core::signal::Signal;
 use crate::core::time::Timestamp;
+
+mod wire;
 
 /// The most columns of a set: several times what a fleet with histograms of several kinds has.
 const MAX_COLUMNS: usize = 512;
@@ -32,74 +32,29 @@ pub(super) struct Decoded {
     pub(super) warnings: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct Body<'a> {
-    status: Cow<'a, str>,
-    #[serde(borrow)]
-    data: Option<Data<'a>>,
-    #[serde(rename = "errorType")]
-    error_type: Option<String>,
-    error: Option<String>,
-    #[serde(default)]
-    warnings: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Data<'a> {
-    #[serde(rename = "resultType")]
-    result_type: Cow<'a, str>,
-    #[serde(borrow)]
-    result: Vec<Sample<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Sample<'a> {
-    #[serde(borrow)]
-    metric: Pairs<'a>,
-    value: Option<(f64, Cow<'a, str>)>,
-}
-
-/// Label pairs as they come, without a map in between.
-struct Pairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
-
-/// Borrows where it can; plain `Cow` would always copy.
-#[derive(Deserialize)]
-struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Labels;
-        impl<'de> Visitor<'de> for Labels {
-            type Value = Pairs<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of labels")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(12));
-                while let Some((name, value)) = map.next_entry::<Borrowed<'de>, Borrowed<'de>>()? {
-                    pairs.push((name.0, value.0));
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-        deserializer.deserialize_map(Labels)
-    }
-}
-
 /// Remarks on the query itself, as Prometheus words them, rather than on what is missing.
 pub(super) fn is_annotation(warning: &str) -> bool {
     warning.starts_with("PromQL warning:") || warning.starts_with("PromQL info:")
 }
 
 /// Decodes the answer to the compiled query of `signal`, asked for at `now` by our clock.
+///
+/// A body that is given away is freed before the set is finished: each takes memory of its own.
 pub(super) fn decode(
-    body: &[u8],
+    body: impl AsRef<[u8]>,
     status: StatusCode,
     signal: &Signal,
     now: Timestamp,
     max_series: usize,
 ) -> Result<Decoded, SourceError> {
-    let mut body: Body<'_> = serde_json::from_slice(body).map_err(|error| {
+    let mut rows = Rows::new(signal, max_series);
+    let mut outcome = Ok(());
+    let read = wire::read(body.as_ref(), &mut |sample| {
+        outcome = rows.take(sample);
+        outcome.is_ok()
+    });
+    drop(body);
+    let mut envelope = read.map_err(|error| {
         if status.is_success() {
             // The error's own words quote the body.
             let (line, column) = (error.line(), error.column());
@@ -108,44 +63,75 @@ pub(super) fn decode(
             SourceError::Refused(format!("HTTP {status}"))
         }
     })?;
-    if body.status != "success" {
-        let kind = body.error_type.unwrap_or_else(|| format!("HTTP {status}"));
-        let error = body.error.unwrap_or_default();
+    if envelope.status != "success" {
+        let kind = envelope.error_type.unwrap_or_else(|| format!("HTTP {status}"));
+        let error = envelope.error.unwrap_or_default();
         return Err(SourceError::Refused(shortened(&format!("{kind}: {error}"))));
     }
     if !status.is_success() {
         return Err(SourceError::Refused(format!("HTTP {status}")));
     }
-    let data = body.data.ok_or_else(|| SourceError::Unusable("no data".to_owned()))?;
-    if data.result_type != "vector" {
-        let found = shortened(&data.result_type);
+    let result_type = envelope.result_type.ok_or_else(|| SourceError::Unusable("no data".to_owned()))?;
+    if result_type != "vector" {
+        let found = shortened(&result_type);
         return Err(SourceError::Unusable(format!("a {found} where a vector was expected")));
     }
-    let terms = match signal {
-        Signal::Series(signal) => signal.terms.len(),
-        Signal::Query(_) => 1,
-    };
-    let mut intern = Interner::default();
-    let mut builder = Builder::default();
-    let mut times: HashMap<Option<Arc<str>>, Timestamp> = HashMap::new();
-    let mut evaluated = None;
-    for Sample { metric, value } in data.result {
-        let Some((at, value)) = value else {
+    outcome?;
+    // Those that say what is missing first, so that the bound cannot hide one.
+    envelope.warnings.sort_by_key(|warning| is_annotation(warning));
+    let warnings = envelope.warnings.iter().take(MAX_WARNINGS).map(|warning| shortened(warning)).collect();
+    Ok(Decoded { set: rows.finish(now), warnings })
+}
+
+/// The rows of one answer, taken one by one.
+struct Rows<'s> {
+    signal: &'s Signal,
+    terms: usize,
+    max_series: usize,
+    intern: Interner,
+    builder: Builder,
+    /// For a user's query, the time of each namespace's oldest sample.
+    times: HashMap<Option<Arc<str>>, Timestamp>,
+    evaluated: Option<Timestamp>,
+    /// One row's labels, until it is known how many they are.
+    pairs: Vec<Label>,
+}
+
+impl<'s> Rows<'s> {
+    fn new(signal: &'s Signal, max_series: usize) -> Self {
+        let terms = match signal {
+            Signal::Series(signal) => signal.terms.len(),
+            Signal::Query(_) => 1,
+        };
+        Self {
+            signal,
+            terms,
+            max_series,
+            intern: Interner::default(),
+            builder: Builder::default(),
+            times: HashMap::new(),
+            evaluated: None,
+            pairs: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, Sample { metric, value }: Sample<'_>) -> Result<(), SourceError> {
+        let Some((at, Text(value))) = value else {
             return Err(SourceError::Unusable("a native histogram where a number was expected".to_owned()));
         };
         let value: f64 =
             value.parse().map_err(|_| SourceError::Unusable(format!("value {:?}", shortened(&value))))?;
         let at = Timestamp::from_seconds(at);
-        evaluated = Some(at);
+        self.evaluated = Some(at);
         let mut part = None;
         let mut le = None;
-        let mut pairs: Vec<Label> = Vec::with_capacity(metric.0.len());
-        for (name, value) in metric.0 {
+        self.pairs.clear();
+        for (Text(name), Text(value)) in metric.0 {
             match name.as_ref() {
                 "__name__" => {}
                 PART => part = Some(value),
                 "le" => le = Some(value),
-                _ => pairs.push((intern.get(&name), intern.get(&value))),
+                _ => self.pairs.push((self.intern.get(&name), self.intern.get(&value))),
             }
         }
         let part = part.ok_or_else(|| SourceError::Unusable("a series without its part".to_owned()))?;
@@ -153,51 +139,58 @@ pub(super) fn decode(
             TIME => None,
             BUCKET => match le.take().and_then(|le| parse_le(&le)) {
                 Some(upper) => Some(Column::Bucket(upper)),
-                None => continue,
+                None => return Ok(()),
             },
             SUM => Some(Column::Sum),
             COUNT => Some(Column::Count),
             index => match index.parse() {
-                Ok(index) if index < terms => Some(Column::Term(index)),
+                Ok(index) if index < self.terms => Some(Column::Term(index)),
                 _ => return Err(SourceError::Unusable("an unknown part".to_owned())),
             },
         };
         // Only a bucket's bound is read; in a user's query it is a label like any other.
-        pairs.extend(le.map(|le| (intern.get("le"), intern.get(&le))));
-        let labels = Labels::new(pairs);
-        match (column, signal) {
+        self.pairs.extend(le.map(|le| (self.intern.get("le"), self.intern.get(&le))));
+        // Collected, not taken: the labels stay, so they get no more room than they need.
+        let labels = Labels::new(self.pairs.drain(..).collect());
+        match (column, self.signal) {
             (Some(column), _) => {
-                if !builder.number(labels, column, value) {
+                if !self.builder.number(labels, column, value) {
                     return Err(SourceError::Unusable("two series with the same labels".to_owned()));
                 }
             }
             // No sample is from the future, or it would stay fresh for ever.
-            (None, Signal::Series(_)) => builder.time(labels, Timestamp::from_seconds(value).min(at)),
+            (None, Signal::Series(_)) => self.builder.time(labels, Timestamp::from_seconds(value).min(at)),
             (None, Signal::Query(_)) => {
-                times.insert(labels.get("namespace").map(Arc::from), Timestamp::from_seconds(value));
+                let namespace = labels.get("namespace").map(|name| self.intern.get(name));
+                self.times.insert(namespace, Timestamp::from_seconds(value));
             }
         }
-        if builder.len() > max_series {
+        let (max_series, signal) = (self.max_series, self.signal);
+        if self.builder.len() > max_series {
             return Err(SourceError::TooLarge(format!("more than {max_series} series of {signal}")));
         }
-        if builder.columns() > MAX_COLUMNS || builder.cells() > MAX_CELLS {
+        if self.builder.columns() > MAX_COLUMNS || self.builder.cells() > MAX_CELLS {
             return Err(SourceError::TooLarge(format!("too many different buckets of {signal}")));
         }
+        Ok(())
     }
-    if let (Signal::Query(_), Some(evaluated)) = (signal, evaluated) {
-        // A series that spans namespaces, or names one that its samples do not, is as old as the
-        // oldest of all.
-        let oldest = times.values().min().copied();
-        builder.times_by(|labels| {
-            let own = times.get(&labels.get("namespace").map(Arc::from)).copied();
-            own.or(oldest).unwrap_or(evaluated).min(evaluated)
-        });
+
+    /// The set, asked for at `now` by our clock.
+    fn finish(self, now: Timestamp) -> SeriesSet {
+        let Self { signal, intern, mut builder, times, evaluated, .. } = self;
+        drop(intern);
+        if let (Signal::Query(_), Some(evaluated)) = (signal, evaluated) {
+            // A series that spans namespaces, or names one that its samples do not, is as old as
+            // the oldest of all.
+            let oldest = times.values().min().copied();
+            builder.times_by(|labels| {
+                let own = times.get(&labels.get("namespace").map(Arc::from)).copied();
+                own.or(oldest).unwrap_or(evaluated).min(evaluated)
+            });
+        }
+        let offset = evaluated.map_or(0, |evaluated| now.as_millis() - evaluated.as_millis());
+        builder.finish(signal.element(), &signal.labels(), offset)
     }
-    let offset = evaluated.map_or(0, |evaluated| now.as_millis() - evaluated.as_millis());
-    // Those that say what is missing first, so that the bound cannot hide one.
-    body.warnings.sort_by_key(|warning| is_annotation(warning));
-    let warnings = body.warnings.iter().take(MAX_WARNINGS).map(|warning| shortened(warning)).collect();
-    Ok(Decoded { set: builder.finish(signal.element(), &signal.labels(), offset), warnings })
 }
 
 /// The start time in an answer of the runtime information endpoint.
@@ -257,7 +250,7 @@ fn shortened(text: &str) -> String {
 
 /// Shares equal strings: a fleet repeats its label names and most values thousands of times.
 #[derive(Default)]
-struct Interner(HashMap<Box<str>, Arc<str>>);
+struct Interner(HashSet<Arc<str>>);
 
 impl Interner {
     fn get(&mut self, text: &str) -> Arc<str> {
@@ -265,7 +258,7 @@ impl Interner {
             return Arc::clone(known);
         }
         let shared: Arc<str> = Arc::from(text);
-        self.0.insert(text.into(), Arc::clone(&shared));
+        self.0.insert(Arc::clone(&shared));
         shared
     }
 }

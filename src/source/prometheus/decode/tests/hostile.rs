@@ -191,3 +191,33 @@ fn too_many_series_or_buckets_are_refused() {
         "answer too large: too many different buckets of ttft"
     );
 }
+
+#[test]
+fn keys_may_come_in_any_order_but_once() {
+    let row = r#"{"value":[1700000100.25,"7"],"metric":{"_part":"0"}}"#;
+    let native = r#"{"metric":{},"histogram":[1,{}]}"#;
+    let body = |rows: &str, kind: &str, rest: &str| {
+        format!(r#"{{"data":{{"result":[{rows}],"resultType":"{kind}"}},{rest}}}"#)
+    };
+    let success = r#""status":"success""#;
+    let failure = r#""error":"late","errorType":"execution","status":"error""#;
+    assert!(decoded(&body(row, "vector", success), &waiting()).is_ok());
+    for (body, sentence) in [
+        (body(row, "matrix", success), "unusable answer: a matrix where a vector was expected"),
+        // What the answer says of itself goes before what its rows are like.
+        (body(native, "matrix", success), "unusable answer: a matrix where a vector was expected"),
+        (body(native, "vector", failure), "query refused: execution: late"),
+        (
+            body(&format!("{native},{row}"), "vector", success),
+            "unusable answer: a native histogram where a number was expected",
+        ),
+    ] {
+        assert_eq!(refusal(200, body.as_bytes()).to_string(), sentence);
+    }
+    let twice = r#"{"status":"success","data":{"resultType":"vector","result":[],"result":[]}}"#;
+    let broken = body(&format!("{native},{{"), "vector", success);
+    for body in [twice, &broken] {
+        let refusal = refusal(200, body.as_bytes()).to_string();
+        assert!(refusal.starts_with("unusable answer: not the query API's JSON"), "{refusal}");
+    }
+}
