@@ -39,7 +39,7 @@ fn check_value(diags: &mut Diagnostics, key: &str, node: &Node) {
     } else if !is_label(key, text) {
         diags
             .error_at(&node.span, format!("a label's value cannot be {}", quoted(text)))
-            .hint("it has at most 63 letters, digits, `-`, `_` or `.`; select by another label, such as `deployment`");
+            .hint("it has at most 63 letters, digits, `-`, `_` or `.`; select by another label, such as `engine`");
     }
 }
 
