@@ -29,4 +29,5 @@ COPY --from=build /inferometer /inferometer
 # By number: only so can Kubernetes tell (runAsNonRoot) that it is not root.
 USER 65532:65532
 ENTRYPOINT ["/inferometer"]
-CMD ["serve"]
+# Not `serve`: this version answers on a loopback address only, where nothing outside the container reaches it.
+CMD ["--help"]

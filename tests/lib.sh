@@ -1,4 +1,4 @@
-# Helpers of tests/run and examples/quickstart, which source this from the project's root.
+# Helpers of tests/run, tests/load/run and examples/quickstart, which source this from the project's root.
 # What the machine lacks and need not be installed for good goes to the target directory.
 # shellcheck shell=bash
 set -euo pipefail
@@ -51,23 +51,36 @@ need_cargo() {
   [ -e /etc/ssl/certs/ca-certificates.crt ] || ! has apt-get || apt_install ca-certificates
 }
 
-# Prometheus and promtool. The package is unpacked and not installed: installed, it would start a service
-# on port 9090.
-need_prometheus() {
-  if has prometheus && has promtool; then return; fi
-  has apt-get || die "prometheus is missing: put release 2.40 or newer and its promtool on the PATH"
-  heading "fetching prometheus"
-  local unpacked=$target/tools/prometheus
+# unpack PACKAGE FILE...: takes programs out of a package without installing it: installed, it would start a service.
+unpack() {
+  local unpacked=$target/tools/$1
   rm -rf "$unpacked"
   mkdir -p "$unpacked" "$tools/bin"
   (
     cd "$unpacked"
-    apt_do apt-get -q download prometheus
-    dpkg-deb -x prometheus_*.deb .
+    apt_do apt-get -q download "$1"
+    dpkg-deb -x "$1"_*.deb .
+    cp "${@:2}" "$tools/bin/"
   )
-  cp "$unpacked/usr/bin/prometheus" "$unpacked/usr/bin/promtool" "$tools/bin/"
   rm -rf "$unpacked"
 }
+
+# Prometheus and promtool. Installed, it would listen on port 9090.
+need_prometheus() {
+  if has prometheus && has promtool; then return; fi
+  has apt-get || die "prometheus is missing: put release 2.40 or newer and its promtool on the PATH"
+  heading "fetching prometheus"
+  unpack prometheus usr/bin/prometheus usr/bin/promtool
+}
+
+# nginx. Installed, it would listen on port 80.
+need_nginx() {
+  if has nginx; then return; fi
+  has apt-get || die "nginx is missing: put it on the PATH"
+  heading "fetching nginx"
+  unpack nginx usr/sbin/nginx
+}
+
 
 # need_cargo_tool NAME RELEASE: compiles it where it is missing, which takes minutes, once. Fails where it cannot.
 need_cargo_tool() {

@@ -27,7 +27,7 @@ pub use super::credentials::{Auth, Text};
 const START_EVERY: Duration = Duration::from_secs(15);
 
 /// A server whose oldest sample is older than its start by this has kept its memory over the start.
-const MEMORY_BEFORE_START: Duration = Duration::from_secs(60);
+const MEMORY_BEFORE_START: Duration = Duration::from_mins(1);
 
 /// How long it may take to tell.
 const START_WITHIN: Duration = Duration::from_secs(2);

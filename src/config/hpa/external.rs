@@ -55,7 +55,7 @@ fn external(diags: &mut Diagnostics, node: &Node, names: &Names<'_>) -> Option<M
     if !selects && reads_series && found.scope == Scope::Namespace {
         diags
             .warning_at(&name_node.span, "without a selector, every series of the namespace counts")
-            .hint("add `selector: { matchLabels: { deployment: … } }`");
+            .hint("add a `selector` for `engine`, `model`, `pod` or a label of the series themselves");
     }
     match found.direction {
         Direction::Rises => {}

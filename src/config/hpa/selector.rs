@@ -37,9 +37,9 @@ fn check_value(diags: &mut Diagnostics, key: &str, node: &Node) {
     if *plain && reads_as_no_string(text) {
         diags.error_at(&node.span, "Kubernetes reads this as no string").hint(format!("write \"{text}\""));
     } else if !is_label(key, text) {
-        diags
-            .error_at(&node.span, format!("a label's value cannot be {}", quoted(text)))
-            .hint("it has at most 63 letters, digits, `-`, `_` or `.`; select by another label, such as `deployment`");
+        diags.error_at(&node.span, format!("a label's value cannot be {}", quoted(text))).hint(
+            "it has at most 63 letters, digits, `-`, `_` or `.`; select by another label, such as `engine`",
+        );
     }
 }
 
