@@ -18,7 +18,11 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/apis/", get(documents::groups))
         .route("/apis/{group}", get(documents::group))
         .route("/apis/{group}/{version}", get(documents::resources))
-        .route("/apis/external.metrics.k8s.io/v1beta1/namespaces/{namespace}/{metric}", get(external::value))
+        .route(
+            "/apis/external.metrics.k8s.io/v1beta1/namespaces/{namespace}/{metric}",
+            // A HEAD would pass for a GET.
+            get(external::value).head(method_not_allowed),
+        )
         .route("/openapi/v2", get(documents::openapi_v2))
         .route("/openapi/v3", get(documents::openapi_v3_index))
         .route("/openapi/v3/{*name}", get(documents::openapi_v3))
