@@ -48,6 +48,7 @@ need() {
 need_cargo() {
   has cargo || die "cargo is missing: install Rust with rustup, which reads the release from rust-toolchain.toml"
   need cc build-essential
+  need make build-essential
   [ -e /etc/ssl/certs/ca-certificates.crt ] || ! has apt-get || apt_install ca-certificates
 }
 
