@@ -8,6 +8,7 @@ mod commands;
 mod contract;
 mod devices;
 mod discovery;
+mod examples;
 mod fleet;
 mod kubectl;
 mod layering;
