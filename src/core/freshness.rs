@@ -136,7 +136,10 @@ impl Snapshot {
         let ahead = |until: &Timestamp| *until > new.at;
         let renewal = self.cadence.unwrap_or(ASSUMED_CADENCE).min(SLOWEST_CADENCE);
         let settled_from = first_scrape.map(|first| first.plus(renewal)).filter(ahead);
-        let held = self.set.as_ref().map_or(0, |set| set.all().len());
+        // Only what was there before the restart can have been lost by it.
+        let is_from_before =
+            new.memory_from.is_some_and(|started| self.refreshed_at.is_some_and(|at| at < started));
+        let held = self.set.as_ref().filter(|_| is_from_before).map_or(0, |set| set.all().len());
         let expected = if settled_from.is_some() { self.expected.max(held) } else { 0 };
         let usable_from = match signal.window() {
             // The whole window: over a part of it, PromQL's rate is too low by about the rest.
