@@ -14,8 +14,8 @@ pub(super) struct EngineFile {
     pub title: String,
     /// Where the facts come from.
     pub source: String,
-    /// A series that exists wherever the engine does.
-    pub detect: String,
+    /// Series of which one exists wherever the engine does.
+    pub detect: Vec<String>,
     /// Labels that may hold the model's name.
     #[serde(default)]
     pub model: Vec<String>,

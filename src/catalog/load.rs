@@ -37,7 +37,12 @@ impl Catalog {
         let file: EngineFile = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
         let index = self.engines.len();
         let name: Arc<str> = file.engine.into();
-        parse_series(&file.detect)?;
+        if file.detect.is_empty() {
+            return Err("`detect` names no series".to_owned());
+        }
+        for series in &file.detect {
+            parse_series(series)?;
+        }
         if self.engines.iter().any(|known| known.name == name) {
             return Err(format!("engine {name} has a file already, so its series would be counted twice"));
         }
@@ -50,7 +55,7 @@ impl Catalog {
             name,
             title: file.title,
             source: file.source,
-            detect: file.detect.into(),
+            detect: file.detect.into_iter().map(Arc::from).collect(),
             device: file.device,
             blank_from: file.blank_from,
         });
@@ -219,7 +224,7 @@ fn term(file: &TermFile) -> Result<Term, String> {
         ([], counter) if !counter.is_empty() => (Kind::Counter, counter),
         _ => return Err("a term has either `gauge` or `counter`".to_owned()),
     };
-    Ok(Term { kind, series: alternatives(names)?, without: file.without.clone() })
+    Ok(Term { without: file.without.clone(), ..Term::new(kind, alternatives(names)?) })
 }
 
 fn alternatives(names: &[String]) -> Result<Vec<SeriesRef>, String> {

@@ -42,8 +42,8 @@ pub struct Engine {
     pub title: String,
     /// Where the facts come from.
     pub source: String,
-    /// A series that exists wherever the engine does.
-    pub detect: Arc<str>,
+    /// Series of which one exists wherever the engine does.
+    pub detect: Arc<[Arc<str>]>,
     labels: NeutralLabels,
     device: Vec<String>,
     blank_from: Option<u64>,

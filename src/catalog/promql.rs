@@ -15,7 +15,9 @@ use promql_parser::parser::{AtModifier, Expr, VectorSelector, parse};
 
 use super::series;
 use crate::core::freshness::Coverage;
-use crate::core::signal::{Element, Kind, LabelMatcher, MatchOp, QuerySignal, SeriesSignal, Signal, Term};
+use crate::core::signal::{
+    Fold, Kind, LabelMatcher, MatchOp, PRESENT, QuerySignal, SeriesSignal, Signal, Term,
+};
 
 /// The label that tells the parts of an answer apart.
 pub const PART: &str = "_part";
@@ -33,6 +35,7 @@ pub fn compile(signal: &Signal, coverage: &Coverage) -> String {
     match signal {
         Signal::Series(signal) => compile_series(signal, narrowing(coverage).as_ref()),
         Signal::Query(signal) => compile_query(signal),
+        Signal::Presence(series) => part(&presence(series), "0"),
     }
 }
 
@@ -55,10 +58,21 @@ fn compile_series(signal: &SeriesSignal, narrowed: Option<&LabelMatcher>) -> Str
             if term.without.is_empty() {
                 selector
             } else {
-                format!("sum without ({}) ({selector})", term.without.join(", "))
+                let fold = match term.fold {
+                    Fold::Sum => "sum",
+                    Fold::Max => "max",
+                };
+                format!("{fold} without ({}) ({selector})", term.without.join(", "))
             }
         };
-        term.series.iter().map(one).collect::<Vec<_>>().join(" or ")
+        let joined = term.series.iter().map(one).collect::<Vec<_>>().join(" or ");
+        match &term.factor {
+            Some(factor) => {
+                let (on, price) = (factor.on.join(", "), series::selector(&factor.series, "", None));
+                format!("({joined}) * on ({on}) group_left () max by ({on}) ({price})")
+            }
+            None => joined,
+        }
     };
     let rate = |selector: String| format!("rate({selector}[{}])", promql_duration(window));
     let gauge = |selector: String| match signal.blank_from {
@@ -81,12 +95,14 @@ fn compile_series(signal: &SeriesSignal, narrowed: Option<&LabelMatcher>) -> Str
         let suffix = if is_histogram { "_count" } else { "" };
         // The oldest time stands where labels are summed away.
         let mut time =
-            alternatives(&Term { without: Vec::new(), ..term.clone() }, suffix, &|selector| match &term
-                .without[..]
-            {
-                [] => format!("timestamp({selector})"),
-                labels => format!("min without ({}) (timestamp({selector}))", labels.join(", ")),
-            });
+            alternatives(
+                &Term::new(term.kind, term.series.clone()),
+                suffix,
+                &|selector| match &term.without[..] {
+                    [] => format!("timestamp({selector})"),
+                    labels => format!("min without ({}) (timestamp({selector}))", labels.join(", ")),
+                },
+            );
         if times.contains(&time) {
             time.clear();
         }
@@ -153,19 +169,13 @@ fn selectors(promql: &str) -> Vec<String> {
         .collect()
 }
 
-/// The label in which a presence query names the series that exist.
-pub const PRESENT: &str = "series";
-
 /// A query that tells which of `series` exist anywhere, in the label [`PRESENT`].
-pub fn presence(series: &[Arc<str>]) -> QuerySignal {
+fn presence(series: &[Arc<str>]) -> String {
     let names = series.iter().map(|name| regex::escape(name)).collect::<Vec<_>>().join("|");
     let matcher =
         series::matcher(&LabelMatcher { name: "__name__".into(), op: MatchOp::Matches, value: names });
     let selector = VectorSelector::new(None, Matchers::one(matcher));
-    let promql = format!(
-        "label_replace(group by (__name__) ({selector}), \"{PRESENT}\", \"$1\", \"__name__\", \"(.+)\")"
-    );
-    QuerySignal { promql, window: None, element: Element::Series, timed: false }
+    format!("label_replace(group by (__name__) ({selector}), \"{PRESENT}\", \"$1\", \"__name__\", \"(.+)\")")
 }
 
 /// A duration as PromQL writes it.

@@ -125,7 +125,7 @@ impl Catalog {
             ),
             Value::Distribution { series, statistic } => {
                 let (kind, formula) = wish.statistic.unwrap_or(*statistic).formula();
-                (vec![Term { kind, series: series.clone(), without: Vec::new() }], formula)
+                (vec![Term::new(kind, series.clone())], formula)
             }
         };
         if wish.statistic.is_some() && !preset.is_distribution() {
@@ -133,7 +133,7 @@ impl Catalog {
         }
         Some(Input {
             engine: engine.name.clone(),
-            detect: Some(engine.detect.clone()),
+            detect: Arc::clone(&engine.detect),
             signal: Arc::new(Signal::Series(SeriesSignal {
                 terms,
                 window: preset.window,

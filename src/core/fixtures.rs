@@ -94,7 +94,7 @@ impl Rows {
 
 pub(crate) fn series_signal(kind: Kind, names: &[&str], window: Option<u64>, element: Element) -> Signal {
     let series = |name: &&str| SeriesRef { name: (*name).to_owned(), matchers: Vec::new() };
-    let term = |name| Term { kind, series: vec![series(name)], without: Vec::new() };
+    let term = |name| Term::new(kind, vec![series(name)]);
     Signal::Series(SeriesSignal {
         terms: names.iter().map(term).collect(),
         window: window.map(Duration::from_secs),
@@ -119,7 +119,7 @@ pub(crate) fn term(term: usize) -> Weighted {
 }
 
 pub(crate) fn input(engine: &str, signal: Signal, formula: Formula) -> Input {
-    Input { engine: engine.into(), detect: None, signal: Arc::new(signal), formula }
+    Input { engine: engine.into(), detect: Arc::default(), signal: Arc::new(signal), formula }
 }
 
 /// An extensive metric `m` that is one input's first term, summed, and held for a minute.

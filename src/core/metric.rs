@@ -136,8 +136,9 @@ pub enum Formula {
 pub struct Input {
     /// The engine (`vllm`, `dcgm`), or the source's name for a user's query.
     pub engine: Arc<str>,
-    /// A series that exists where the engine does; asked for before an engine is queried.
-    pub detect: Option<Arc<str>>,
+    /// Series of which one exists where the engine does; asked for before an engine is queried.
+    /// Empty for what is always asked for.
+    pub detect: Arc<[Arc<str>]>,
     /// What to read.
     pub signal: Arc<Signal>,
     /// What to compute from it.

@@ -61,8 +61,40 @@ pub struct Term {
     pub kind: Kind,
     /// Alternatives, preferred first: an element that exports several counts once.
     pub series: Vec<SeriesRef>,
-    /// Labels summed away before alternatives are joined, because only some of them carry it.
+    /// Labels folded away before alternatives are joined: only some of them carry it, or the same
+    /// number is exported once for each of its values.
     pub without: Vec<String>,
+    /// How series become one that differ in nothing but the labels of `without`.
+    pub fold: Fold,
+    /// What every number is multiplied by: a price that another exporter tells.
+    pub factor: Option<Factor>,
+}
+
+/// How several series become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Fold {
+    /// They are parts: added up.
+    #[default]
+    Sum,
+    /// They repeat one number: the largest.
+    Max,
+}
+
+/// Another gauge by which a number is multiplied; a number without a partner is left out, as in a
+/// join of PromQL.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Factor {
+    /// The gauge; of several series with equal labels `on` the largest counts.
+    pub series: SeriesRef,
+    /// Labels in which the two agree.
+    pub on: Vec<String>,
+}
+
+impl Term {
+    /// Alternatives of one series, with nothing folded away.
+    pub fn new(kind: Kind, series: Vec<SeriesRef>) -> Self {
+        Self { kind, series, without: Vec::new(), fold: Fold::Sum, factor: None }
+    }
 }
 
 /// What carries one number: decides what an aggregate counts and how duplicates are joined.
@@ -92,7 +124,13 @@ pub enum Signal {
     Series(SeriesSignal),
     /// A PromQL expression of the user's own.
     Query(QuerySignal),
+    /// Which of these series exist anywhere: one series for each that does, its name in the label
+    /// [`PRESENT`].
+    Presence(Arc<[Arc<str>]>),
 }
+
+/// The label in which the answer to [`Signal::Presence`] names a series.
+pub const PRESENT: &str = "series";
 
 /// A signal over named series.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -128,6 +166,7 @@ impl Signal {
         match self {
             Self::Series(signal) => signal.window,
             Self::Query(signal) => signal.window,
+            Self::Presence(_) => None,
         }
     }
 
@@ -136,14 +175,15 @@ impl Signal {
         match self {
             Self::Series(signal) => &signal.element,
             Self::Query(signal) => &signal.element,
+            Self::Presence(_) => &Element::Series,
         }
     }
 
-    /// Engine-neutral labels to add; none for a user's own query.
+    /// Engine-neutral labels to add; none but for named series.
     pub fn labels(&self) -> NeutralLabels {
         match self {
             Self::Series(signal) => signal.labels.clone(),
-            Self::Query(_) => NeutralLabels::default(),
+            Self::Query(_) | Self::Presence(_) => NeutralLabels::default(),
         }
     }
 
@@ -175,6 +215,7 @@ impl fmt::Display for Signal {
                 Ok(())
             }
             Self::Query(signal) => write!(f, "`{}`", signal.promql),
+            Self::Presence(names) => write!(f, "presence of {}", names.join(", ")),
         }
     }
 }

@@ -10,13 +10,13 @@ use super::demand::EVERYWHERE;
 use super::generation::{Binding, Unbound};
 use super::refresh;
 use super::slot::Slot;
-use crate::catalog::promql::PRESENT;
 use crate::core::evaluate::{Question, evaluate};
 use crate::core::freshness::{Coverage, Snapshot};
 use crate::core::metric::{Input, Scope};
 use crate::core::reading::{Derivation, Reading};
 use crate::core::refusal::Refusal;
 use crate::core::selector::Selector;
+use crate::core::signal::PRESENT;
 use crate::core::time::Timestamp;
 
 /// A question.
@@ -184,10 +184,9 @@ fn asker<'a>(binding: &Binding, ask: Ask<'a>) -> &'a str {
 
 /// Whether the engine of `input` may have series, as far as is known.
 fn is_there(input: &Input, presence: Option<&Snapshot>) -> bool {
-    let (Some(detect), Some(set)) = (&input.detect, presence.and_then(|known| known.set.as_ref())) else {
-        return true;
-    };
-    set.all().iter().any(|series| series.labels.get(PRESENT) == Some(detect))
+    let Some(set) = presence.and_then(|known| known.set.as_ref()) else { return true };
+    let names = |name| input.detect.iter().any(|detect| detect.as_ref() == name);
+    input.detect.is_empty() || set.all().iter().any(|series| series.labels.get(PRESENT).is_some_and(names))
 }
 
 /// What is known of every engine's series where none of the engines is there: that there are none,

@@ -9,13 +9,12 @@ use tokio::time::{Instant, sleep};
 
 use super::{Answer as EngineAnswer, Ask, AskError, Definitions, Engine, Pace};
 use crate::catalog::Catalog;
-use crate::catalog::promql::PRESENT;
 use crate::core::freshness::Coverage;
 use crate::core::metric::Metric;
 use crate::core::refusal::Refusal;
 use crate::core::selector::Selector;
 use crate::core::series::{Builder, Column, Labels};
-use crate::core::signal::{Kind, Signal};
+use crate::core::signal::{Kind, PRESENT, Signal};
 use crate::core::time::Timestamp;
 use crate::source::{Answer, Fetch, Source, SourceError};
 use crate::telemetry::Telemetry;
@@ -31,7 +30,7 @@ fn read_catalog() -> Catalog {
         (0..50).map(|n| preset(&format!("g{n}"), &format!("gauge: ['alpha:g{n}']"))).collect();
     let head = |engine| {
         format!(
-            "engine: {engine}\ntitle: T\nsource: S\ndetect: '{engine}:shared'\nmodel: [model]\npresets:\n"
+            "engine: {engine}\ntitle: T\nsource: S\ndetect: ['{engine}:shared']\nmodel: [model]\npresets:\n"
         )
     };
     let alpha = [
@@ -164,7 +163,7 @@ impl Fake {
         let _running = Running::new(self);
         let script = self.script().clone();
         sleep(script.takes).await;
-        let deed = if matches!(signal, Signal::Query(_)) { script.presence } else { script.deed };
+        let deed = if matches!(signal, Signal::Presence(_)) { script.presence } else { script.deed };
         match deed {
             Deed::Answer => Ok(script.answer(signal, coverage, now)),
             Deed::Fail => Err(SourceError::Unreachable("connection refused".to_owned())),
@@ -196,7 +195,8 @@ impl Script {
         let at = self.sampled.unwrap_or(now);
         let mut builder = Builder::default();
         match signal {
-            Signal::Query(_) => {
+            Signal::Query(_) => {}
+            Signal::Presence(_) => {
                 for engine in &self.engines {
                     let labels = labels(&[(PRESENT, &format!("{engine}:shared"))]);
                     builder.number(labels.clone(), Column::Term(0), 1.0);

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::refresh::Pace;
 use super::slot::Slot;
-use crate::catalog::{Catalog, promql};
+use crate::catalog::Catalog;
 use crate::core::metric::{Input, Metric};
 use crate::core::signal::Signal;
 use crate::source::Source;
@@ -187,13 +187,14 @@ impl Generation {
 
     /// One slot tells which of all the engines of a metric are there.
     fn presence(&self, source: &Arc<dyn Source>, inputs: &[Input]) -> Option<Arc<Slot>> {
-        let mut series: Vec<Arc<str>> = inputs.iter().filter_map(|input| input.detect.clone()).collect();
+        let mut series: Vec<Arc<str>> =
+            inputs.iter().flat_map(|input| input.detect.iter().cloned()).collect();
         series.sort_unstable();
         series.dedup();
-        if series.len() < 2 {
+        if inputs.len() < 2 {
             return None;
         }
-        let signal = Arc::new(Signal::Query(promql::presence(&series)));
+        let signal = Arc::new(Signal::Presence(series.into()));
         Some(self.slot(source, &signal, Some(PRESENCE_EVERY)))
     }
 

@@ -31,7 +31,7 @@ async fn busy() -> Server {
             QuerySignal { promql: promql.to_owned(), window: None, element: Element::Series, timed: false };
         let mut metric = like("queue", "mine");
         metric.inputs[0].signal = Arc::new(Signal::Query(signal));
-        metric.inputs[0].detect = None;
+        metric.inputs[0].detect = Arc::default();
         metric
     };
     let slower = Metric { refresh: Some(std::time::Duration::from_secs(9)), ..like("queue", "slower") };

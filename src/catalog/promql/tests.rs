@@ -2,6 +2,7 @@ use promql_parser::parser::value::ValueType;
 
 use super::*;
 use crate::catalog::{Catalog, STATISTICS};
+use crate::core::signal::Element;
 
 mod queries;
 mod real;

@@ -41,7 +41,7 @@ pub(super) fn metric(diags: &mut Diagnostics, fields: &Fields<'_>, node: &Node) 
         aggregate: fields.aggregate.map_or(aggregate, |aggregate| aggregate.value),
         inputs: vec![Input {
             engine: source.into(),
-            detect: None,
+            detect: Arc::default(),
             signal: Arc::new(Signal::Query(signal)),
             formula: Formula::Linear(vec![Weighted {
                 term: 0,

@@ -101,7 +101,7 @@ impl<'s> Rows<'s> {
     fn new(signal: &'s Signal, max_series: usize) -> Self {
         let terms = match signal {
             Signal::Series(signal) => signal.terms.len(),
-            Signal::Query(_) => 1,
+            Signal::Query(_) | Signal::Presence(_) => 1,
         };
         Self {
             signal,
@@ -160,7 +160,7 @@ impl<'s> Rows<'s> {
             }
             // No sample is from the future, or it would stay fresh for ever.
             (None, Signal::Series(_)) => self.builder.time(labels, Timestamp::from_seconds(value).min(at)),
-            (None, Signal::Query(_)) => {
+            (None, Signal::Query(_) | Signal::Presence(_)) => {
                 let namespace = labels.get("namespace").map(|name| self.intern.get(name));
                 self.times.insert(namespace, Timestamp::from_seconds(value));
             }
@@ -179,7 +179,7 @@ impl<'s> Rows<'s> {
     fn finish(self, now: Timestamp) -> SeriesSet {
         let Self { signal, intern, mut builder, times, evaluated, .. } = self;
         drop(intern);
-        if let (Signal::Query(_), Some(evaluated)) = (signal, evaluated) {
+        if let (Signal::Query(_) | Signal::Presence(_), Some(evaluated)) = (signal, evaluated) {
             // A series that spans namespaces, or names one that its samples do not, is as old as
             // the oldest of all.
             let oldest = times.values().min().copied();

@@ -97,6 +97,6 @@ fn what_is_dear_is_narrowed_and_names_cannot_end_their_quotes() {
 
 #[test]
 fn which_engines_are_there() {
-    let presence = presence(&["vllm:num_requests_running".into(), "DCGM.x".into()]);
-    insta::assert_snapshot!(compile(&Signal::Query(presence), &Coverage::Cluster), @r#"label_replace((label_replace(group by (__name__) ({__name__=~"vllm:num_requests_running|DCGM\\.x"}), "series", "$1", "__name__", "(.+)")), "_part", "0", "", "")"#);
+    let presence = Signal::Presence(["vllm:num_requests_running".into(), "DCGM.x".into()].into());
+    insta::assert_snapshot!(compile(&presence, &Coverage::Cluster), @r#"label_replace(label_replace(group by (__name__) ({__name__=~"vllm:num_requests_running|DCGM\\.x"}), "series", "$1", "__name__", "(.+)"), "_part", "0", "", "")"#);
 }

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::*;
+use crate::core::signal::Element;
 
 /// Runs promtool over a file of this content; JSON is YAML.
 fn promtool(arguments: &[&str], files: &[(&str, serde_json::Value)]) {
@@ -32,8 +33,9 @@ fn prometheus_parses_every_query_of_the_catalog() {
         let signal = QuerySignal { promql: promql.into(), window: None, element: Element::Pod, timed: true };
         queries.push(compile(&Signal::Query(signal), &Coverage::Cluster));
     }
-    let presence = presence(&["vllm:num_requests_running".into(), "DCGM_FI_DEV_FB_FREE".into()]);
-    queries.push(compile(&Signal::Query(presence), &Coverage::Cluster));
+    let presence =
+        Signal::Presence(["vllm:num_requests_running".into(), "DCGM_FI_DEV_FB_FREE".into()].into());
+    queries.push(compile(&presence, &Coverage::Cluster));
     promtool(&["check", "rules", "rules.json"], &[("rules.json", rules(queries.iter().map(String::as_str)))]);
 }
 
