@@ -7,7 +7,9 @@ mod reference;
 
 /// A file of one engine with these presets.
 fn file(engine: &str, presets: &str) -> String {
-    format!("engine: {engine}\ntitle: {engine}\nsource: made up\ndetect: [{engine}_up]\npresets:\n{presets}")
+    format!(
+        "engine: {engine}\ntitle: {engine}\nsource: made up\ndetect: ['{engine}_up']\npresets:\n{presets}"
+    )
 }
 
 fn waiting(series: &str) -> String {

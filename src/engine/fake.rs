@@ -19,6 +19,9 @@ use crate::core::time::Timestamp;
 use crate::source::{Answer, Fetch, Source, SourceError};
 use crate::telemetry::Telemetry;
 
+/// How a question for presence begins.
+const PRESENCE: &str = "presence";
+
 /// Two engines. Alpha alone has most metrics, and both have `shared`.
 pub(crate) fn catalog() -> Arc<Catalog> {
     static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(|| Arc::new(read_catalog()));
@@ -129,7 +132,7 @@ impl Fake {
     /// Every question so far, those for presence left out.
     pub(crate) fn calls(&self) -> Vec<Call> {
         let calls = self.calls.lock().unwrap();
-        calls.iter().filter(|call| !call.signal.starts_with('`')).cloned().collect()
+        calls.iter().filter(|call| !call.signal.starts_with(PRESENCE)).cloned().collect()
     }
 
     /// How often it was asked for series whose name begins so.
@@ -139,7 +142,7 @@ impl Fake {
 
     /// How often it was asked which engines are there.
     pub(crate) fn presence_count(&self) -> usize {
-        self.count("`")
+        self.count(PRESENCE)
     }
 
     /// The most questions at once so far.
