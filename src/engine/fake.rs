@@ -221,7 +221,7 @@ impl Script {
             }
         }
         let set = builder.finish(signal.element(), &signal.labels(), 0);
-        Answer { set, memory_from: self.started, warnings: Vec::new() }
+        Answer { set, memory_from: self.started, warnings: Vec::new(), cost: None }
     }
 
     fn cells(&self, kind: Kind) -> Vec<(Column, f64)> {

@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::core::freshness::Coverage;
 use crate::core::series::SeriesSet;
@@ -14,7 +15,9 @@ use crate::core::time::Timestamp;
 
 pub(crate) mod body;
 mod credentials;
+mod http;
 pub mod prometheus;
+pub mod scrape;
 
 /// What a source returns for one signal.
 #[derive(Debug)]
@@ -25,6 +28,26 @@ pub struct Answer {
     pub memory_from: Option<Timestamp>,
     /// What the source remarked on its answer.
     pub warnings: Vec<String>,
+    /// What the answer cost, where that is not the time it took: of a source that waits for others to
+    /// be read and then works from memory.
+    pub cost: Option<Duration>,
+}
+
+/// How a source that reads targets by itself is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Vitals {
+    /// How many targets there are.
+    pub targets: usize,
+    /// How many of them did not answer when they were last asked.
+    pub silent: usize,
+    /// How many series are held.
+    pub series: usize,
+    /// What they take in bytes, about.
+    pub bytes: usize,
+    /// The longest that a target took for its latest answer.
+    pub longest: Duration,
+    /// The most by which a latest scrape began later than it was due.
+    pub latest: Duration,
 }
 
 /// Why a source gave no answer, in words that reach the HPA's condition: never a credential, never
@@ -82,4 +105,14 @@ pub trait Source: Send + Sync {
 
     /// What will be asked, in the source's own language, for people.
     fn describe(&self, signal: &Signal, coverage: &Coverage) -> Arc<str>;
+
+    /// How often its numbers are new, if it is known beforehand and asking costs nobody else anything.
+    fn renews_every(&self) -> Option<Duration> {
+        None
+    }
+
+    /// How it is doing, if it reads targets by itself.
+    fn vitals(&self) -> Option<Vitals> {
+        None
+    }
 }
