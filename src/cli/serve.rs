@@ -28,6 +28,7 @@ use crate::engine::{Clock, Engine, Pace};
 use crate::server::guard::{DEADLINE, Guard};
 use crate::server::tls::{self, Tls};
 use crate::server::{Limits, listener};
+use crate::source::scrape::discover::Endpoint;
 use crate::telemetry::Telemetry;
 
 /// How often the certificate's files are read.
@@ -57,6 +58,10 @@ pub(super) struct Args {
     /// A server with the Prometheus query API: the default source, before those configured.
     #[arg(long, value_name = "URL", env = "INFEROMETER_PROMETHEUS_URL", value_parser = http_url)]
     prometheus_url: Option<Url>,
+    /// A target to read directly, as NAMESPACE=URL; of a host name all addresses are read, and a path
+    /// that is missing is /metrics. May be given several times.
+    #[arg(long, value_name = "NAMESPACE=URL", value_parser = definitions::target)]
+    scrape: Vec<Endpoint>,
     /// Serve local callers without asking who they are, on a loopback address only.
     #[arg(long)]
     standalone: bool,
@@ -125,6 +130,7 @@ async fn serve(args: Args) -> Result<ExitCode> {
         tls_cert_file,
         tls_private_key_file,
         prometheus_url,
+        scrape,
         standalone: _,
         observability_address,
         log_format: _,
@@ -132,7 +138,7 @@ async fn serve(args: Args) -> Result<ExitCode> {
     tls::install_crypto_provider();
     let catalog = Arc::new(Catalog::built_in()?);
     let telemetry = Arc::new(Telemetry::default());
-    let flag = definitions::flag_source(prometheus_url.as_ref());
+    let flags = definitions::flag_sources(prometheus_url.as_ref(), scrape);
 
     // The content first: a change between the two reads is then seen as a change.
     let seen = config.as_ref().and_then(|path| std::fs::read(path).ok());
@@ -150,7 +156,7 @@ async fn serve(args: Args) -> Result<ExitCode> {
         },
     };
     let mut sources = Sources::default();
-    let definitions = sources.definitions(flag.clone(), configuration);
+    let definitions = sources.definitions(&flags, configuration);
     let source_names: Vec<String> =
         definitions.sources.iter().map(|source| source.name().to_owned()).collect();
     let engine =
@@ -185,11 +191,13 @@ async fn serve(args: Args) -> Result<ExitCode> {
     tokio::spawn(watch_certificate(Arc::clone(&tls), until_end(ending), Arc::clone(&telemetry)));
     if let Some(path) = config {
         let (engine, telemetry) = (Arc::clone(&engine), Arc::clone(&telemetry));
-        let reloader = Reloader { path, flag, sources, catalog, engine, telemetry, seen };
+        let reloader = Reloader { path, flags, sources, catalog, engine, telemetry, seen };
         tokio::spawn(reloader.watch());
     }
     if source_names.is_empty() {
-        warn!("no source is configured: every metric will be refused; give --prometheus-url or --config");
+        warn!(
+            "no source is configured: every metric will be refused; give --prometheus-url, --scrape or --config"
+        );
     }
     info!(
         api = %format_args!("https://{api_address}"),

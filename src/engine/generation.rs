@@ -162,7 +162,12 @@ impl Generation {
             self.metrics.get(name).cloned().or_else(|| catalog.resolve(name)).ok_or(Unbound::Unknown)?;
         let source = match &metric.source {
             Some(wanted) => self.sources().iter().find(|source| source.name() == wanted.as_ref()),
-            None => self.sources().first(),
+            None => {
+                let can_read = |source: &&Arc<dyn Source>| {
+                    metric.inputs.iter().all(|input| source.can_read(&input.signal))
+                };
+                self.sources().iter().find(can_read)
+            }
         };
         let source = source.ok_or(Unbound::NoSource)?;
         let slots: Vec<_> = metric
