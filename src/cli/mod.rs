@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+mod adapter;
 mod catalog;
 mod check;
 mod definitions;
