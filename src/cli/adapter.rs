@@ -39,13 +39,13 @@ pub(super) struct Adapter {
 impl Adapter {
     /// Serves `engine`: its API on `secure`, what concerns ourselves on `observability`.
     pub(super) fn start(
-        engine: Arc<Engine>,
+        engine: &Arc<Engine>,
         telemetry: &Arc<Telemetry>,
         tls: &Arc<Tls>,
         secure: TcpListener,
         observability: TcpListener,
     ) -> Result<Self> {
-        let api = Arc::new(Api::new(Arc::clone(&engine), Arc::clone(telemetry)));
+        let api = Arc::new(Api::new(Arc::clone(engine), Arc::clone(telemetry)));
         let (end, ending) = watch::channel(false);
         let until_end = |mut ending: watch::Receiver<bool>| async move {
             let _ = ending.wait_for(|ending| *ending).await;
@@ -55,7 +55,7 @@ impl Adapter {
         let limits = Limits::default();
         let service =
             Measured::new(Guard::new(router::router(Arc::clone(&api)), DEADLINE), Arc::clone(telemetry));
-        let own = Guard::new(observability_router(&api, &engine, telemetry), DEADLINE);
+        let own = Guard::new(observability_router(&api, engine, telemetry), DEADLINE);
         let main = listener::serve(secure, Some(Arc::clone(tls)), service, limits, until_end(ending.clone()));
         let own = listener::serve(observability, None, own, limits, until_end(ending.clone()));
         tokio::spawn(watch_certificate(Arc::clone(tls), until_end(ending), Arc::clone(telemetry)));

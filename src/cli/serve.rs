@@ -157,7 +157,7 @@ async fn serve(args: Args) -> Result<ExitCode> {
     });
     let secure = bind(SocketAddr::new(bind_address, secure_port)).await?;
     let observability = bind(observability_address).await?;
-    let adapter = Adapter::start(Arc::clone(&engine), &telemetry, &tls, secure, observability)?;
+    let adapter = Adapter::start(&engine, &telemetry, &tls, secure, observability)?;
     if let Some(path) = config {
         let (engine, telemetry) = (Arc::clone(&engine), Arc::clone(&telemetry));
         let reloader = Reloader { path, flags, sources, catalog, engine, telemetry, seen };

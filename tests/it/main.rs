@@ -7,6 +7,7 @@
 mod commands;
 mod contract;
 mod devices;
+mod differential;
 mod discovery;
 mod examples;
 mod fleet;

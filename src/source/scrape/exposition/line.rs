@@ -49,15 +49,15 @@ pub(super) fn read<'a>(
     let (value, rest) = token(rest);
     let value = number::value(value).ok_or(Fault::Value)?;
     let is_over = |rest: &str| rest.is_empty() || format == Format::OpenMetrics && rest.starts_with('#');
-    let time = if is_over(rest) {
-        None
+    let (time, rest) = if is_over(rest) {
+        (None, rest)
     } else {
         let (time, rest) = token(rest);
-        if !is_over(rest) {
-            return Err(Fault::Surplus);
-        }
-        Some(number::time(time, format).ok_or(Fault::Time)?)
+        (Some(number::time(time, format).ok_or(Fault::Time)?), rest)
     };
+    if !is_over(rest) {
+        return Err(Fault::Surplus);
+    }
     Ok(Sample { series: series.as_bytes(), name, value, time, labels })
 }
 
