@@ -1,5 +1,6 @@
 //! `inferometer demo`
 
+use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use super::print;
 use crate::config::units::parse_duration;
 use crate::demo::fleet::Setup;
 use crate::demo::outcome::{Outcome, table};
+use crate::demo::parameters::parameters;
 use crate::demo::policy::{Demand, Policy, Signal};
 use crate::demo::profile;
 use crate::demo::replica::Engine;
@@ -94,7 +96,7 @@ pub(super) struct Args {
     /// The most.
     #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..), help_heading = "The policies")]
     max_replicas: u32,
-    /// A fixed fleet of so many; by default one that carries the plateau, and one that carries the mean.
+    /// A fixed fleet of so many; by default one that carries the peak, and one that carries the plateau.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), help_heading = "The policies")]
     fixed: Option<u32>,
     /// Requests waiting for each replica.
@@ -188,7 +190,7 @@ impl Play {
         let speed = day.seconds / args.duration.as_secs_f64();
         // What the live fleet cannot be asked as often, nobody is shown as often.
         let scrape_every = args.scrape_interval.div_f64(speed).max(FASTEST_SCRAPE);
-        let interval = scrape_every.as_secs_f64() * speed;
+        let interval = (scrape_every.as_secs_f64() * speed * 100.0).round() / 100.0;
         let capacity = profile::capacity(&setup, &day, WITHIN);
         let trace = Arc::new(day.trace());
         let demand = Demand { capacity, window_seconds: 30.0, drain_seconds: 30.0, recounts: false };
@@ -202,7 +204,7 @@ impl Play {
         let carrying = |rate: f64| ((rate / capacity).ceil() as u32).clamp(1, args.max_replicas);
         let fixed = match args.fixed {
             Some(replicas) => vec![replicas],
-            None => vec![carrying(args.plateau), carrying(trace.mean_rate()) + 1],
+            None => vec![carrying(trace.peak_rate()), carrying(args.plateau)],
         };
         let mut policies = vec![Policy { name: format!("{}, live", followed.name), ..followed }];
         policies.extend(fixed.into_iter().map(Policy::fixed));
@@ -232,48 +234,11 @@ impl Play {
 
     fn parameters(&self) -> Vec<(String, String)> {
         let Self { setup, trace, scraping, speed, .. } = self;
-        let (day, engine) = (&trace.day, &setup.engine);
-        let pair = |name: &str, value: String| (name.to_owned(), value);
-        let mut parameters = vec![
-            pair(
-                "the day",
-                format!(
-                    "{} h, seed {}, {} requests: {} /s at night, {} /s on the plateau, {} bursts of {} s up to {} times that",
-                    day.seconds / 3600.0,
-                    day.seed,
-                    trace.arrivals.len(),
-                    day.night,
-                    day.plateau,
-                    day.bursts,
-                    day.burst_seconds,
-                    day.burst_height.1
-                ),
-            ),
-            pair(
-                "a replica",
-                format!(
-                    "Llama 3.1 8B on one A100: batch of {}, KV cache of {} tokens, first token within {} s, client hangs \
-                     up after {} s; {} to {} s until a new one serves; {} dollars an hour",
-                    engine.max_num_seqs,
-                    engine.kv_tokens,
-                    engine.target,
-                    engine.patience,
-                    setup.load_seconds.0,
-                    setup.load_seconds.1,
-                    setup.dollars_per_hour
-                ),
-            ),
-            pair(
-                "metrics",
-                format!(
-                    "sampled every {:.1} simulated seconds, seen {:.1} s later; the HPA decides every 15 s",
-                    scraping.interval, scraping.lag
-                ),
-            ),
-            pair("speed", format!("{speed:.0} simulated seconds in one real second")),
-        ];
-        parameters.extend(self.policies.iter().map(|policy| pair(&policy.name, policy.to_string())));
-        parameters
+        let mut told = parameters(&trace.day, setup, scraping);
+        told.push(("requests".to_owned(), trace.arrivals.len().to_string()));
+        told.push(("speed".to_owned(), format!("{speed:.0} simulated seconds in one real second")));
+        told.extend(self.policies.iter().map(|policy| (policy.name.clone(), policy.to_string())));
+        told
     }
 }
 
@@ -310,18 +275,20 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
 fn summary(play: &Play, stage: &Stage, outcomes: &[Outcome]) -> String {
     let mut text = String::from("\n");
     if let Some(passed) = stage.ended_early() {
-        text += &format!("Ended early: these are the first {passed} of the day.\n\n");
+        let _ = write!(text, "Ended early: these are the first {passed} of the day.\n\n");
     }
     for (name, value) in play.parameters() {
-        text += &format!("{name}: {value}\n");
+        let _ = writeln!(text, "{name}: {value}");
     }
     text += "\n";
     text += &table(outcomes);
     text += "\n";
-    for sentence in verdict::sentences(outcomes, &play.recommended) {
-        text += &format!("- {sentence}\n");
+    // The live one is the same policy as another.
+    let recommended: Vec<usize> = play.recommended.iter().map(|index| index - 1).collect();
+    for sentence in verdict::sentences(&outcomes[1..], &recommended) {
+        let _ = writeln!(text, "- {sentence}");
     }
-    text += &format!("\n{}\n", stage.remarks());
+    let _ = write!(text, "\n{}\n", stage.remarks());
     text
 }
 

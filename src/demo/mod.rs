@@ -6,7 +6,7 @@
 //!             │          ▼
 //!             └─ policy ◀─ scrape                       the HPA, on numbers that are a little old
 //!
-//! simulation (all of it over time) ──▶ outcome ──▶ report, screen
+//! simulation (all of it over time) ──▶ outcome, verdict ──▶ report, screen
 //! ```
 //!
 //! Everything here is pure: time is an argument, chance comes from a seed, nothing reads or writes.
@@ -17,6 +17,7 @@ pub mod fleet;
 pub mod gpu;
 pub mod histogram;
 pub mod outcome;
+pub mod parameters;
 pub mod plot;
 pub mod policy;
 pub mod profile;

@@ -35,7 +35,7 @@ p,li{max-width:50rem}.soft,dt{color:var(--soft)}\
 th,td{padding:.35rem .6rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}\
 th:first-child,td:first-child{text-align:left}th{font-weight:600;color:var(--soft)}\
 i{display:inline-block;width:.9rem;height:.28rem;border-radius:2px;margin-right:.45rem;vertical-align:middle}\
-figcaption span{margin-right:1.2rem;white-space:nowrap;display:inline-block}h2 .soft{font-weight:400;font-size:.95rem}\
+h2 .soft{font-weight:400;font-size:.95rem}\
 .pairs{display:grid;grid-template-columns:repeat(auto-fit,minmax(22rem,1fr));gap:.4rem 1.2rem}\
 figure{margin:.4rem 0;min-width:0}figcaption{font-size:.9rem}\
 svg{width:100%;height:auto;display:block}svg text{fill:var(--soft);font-family:system-ui,sans-serif}\
@@ -92,22 +92,18 @@ impl Report<'_> {
         page.push_str("</tbody></table></div>\n");
     }
 
-    fn legend(&self) -> String {
-        let name = |(index, outcome): (usize, &Outcome)| {
-            format!("<span>{}{}</span> ", swatch(index), escaped(&outcome.name))
-        };
-        self.outcomes.iter().enumerate().map(name).collect()
-    }
-
     fn charts(&self, page: &mut String) -> Result<(), PlotError> {
-        let all = || self.outcomes.iter().enumerate();
         let most = |value: fn(&Point) -> f64| {
             let points = self.outcomes.iter().flat_map(|outcome| &outcome.points);
             points.map(value).filter(|value| value.is_finite()).fold(0.0, f64::max)
         };
         heading(page, "Arrivals", "requests per second, the same for all");
         let scale = Scale::Linear(most(|p| p.arrivals).max(1.0) * 1.05);
-        figure(page, "", &self.chart(WHOLE, all().take(1), scale, |p| Some(p.arrivals)))?;
+        figure(
+            page,
+            "",
+            &self.chart(WHOLE, self.outcomes.iter().enumerate().take(1), scale, |p| Some(p.arrivals)),
+        )?;
 
         heading(page, "Replicas", "as wanted, those that load included");
         let scale = Scale::Linear(most(|p| f64::from(p.wanted)) + 1.0);
@@ -134,8 +130,10 @@ impl Report<'_> {
 
         heading(page, "KV cache in use", "mean over the replicas that serve");
         let scale = Scale::Linear((most(|p| p.kv_usage) * 110.0).clamp(10.0, 100.0));
-        let kv = self.chart(WHOLE, all(), scale, |p| Some(100.0 * p.kv_usage));
-        figure(page, &self.legend(), &Chart { unit: " %", ..kv })
+        self.each(page, |one| Chart {
+            unit: " %",
+            ..self.chart(HALF, one, scale, |p| Some(100.0 * p.kv_usage))
+        })
     }
 
     /// A chart for each policy, side by side.

@@ -14,6 +14,7 @@ use super::show::Show;
 use super::stage::Stage;
 use crate::catalog::Catalog;
 use crate::cli::adapter::{Adapter, bind};
+use crate::cli::print;
 use crate::core::metric::{Formula, Metric};
 use crate::core::signal::{SeriesSignal, Signal};
 use crate::demo::policy::SYNC_SECONDS;
@@ -41,7 +42,7 @@ pub(super) async fn play(play: &Play, address: SocketAddr) -> Result<Arc<Stage>>
     let controller = Controller::new(adapter.address, play.metric)?;
 
     let mut show = Show::new(play, &stage);
-    show.begin(&hints(play, adapter.address));
+    print(&hints(play, adapter.address));
     let mut ticks = every(TICK);
     let mut passes = every(Duration::from_secs_f64(SYNC_SECONDS / play.speed));
     let mut draws = every(DRAW);
@@ -62,7 +63,6 @@ pub(super) async fn play(play: &Play, address: SocketAddr) -> Result<Arc<Stage>>
         }
     }
     show.draw();
-    show.end();
     pages.abort();
     adapter.end().await?;
     Ok(stage)
@@ -115,7 +115,7 @@ fn hints(play: &Play, address: SocketAddr) -> String {
          \n  kubectl --kubeconfig /dev/null --server https://{address} --insecure-skip-tls-verify --username nobody \\\
          \n    get --raw '{path}?labelSelector={selector}'\
          \n  curl -k 'https://{address}{path}?labelSelector={selector}&explain=true'\
-         \n  curl -k 'https://{address}{}'\n",
+         \n  curl -k 'https://{address}{}'\n\n",
         super::controller::path("inference_time_to_first_token_seconds_p95")
     )
 }

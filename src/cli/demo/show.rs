@@ -1,5 +1,6 @@
 //! The demo on the terminal: a block that is drawn over, or a line now and then.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -39,11 +40,6 @@ impl Show {
         }
     }
 
-    /// What stays above the block.
-    pub(super) fn begin(&self, hints: &str) {
-        print(&format!("{hints}\n"));
-    }
-
     /// Draws the moment.
     pub(super) fn draw(&mut self) {
         let (state, latest) = self.state();
@@ -59,16 +55,11 @@ impl Show {
         lines.push(format!("the live HPA read {latest}"));
         let mut text = if self.drawn > 0 { format!("\x1b[{}A", self.drawn) } else { String::new() };
         for line in &lines {
-            text += &format!("\x1b[2K{line}\n");
+            let _ = writeln!(text, "\x1b[2K{line}");
         }
         self.drawn = lines.len();
         print(&text);
         let _ = std::io::stdout().flush();
-    }
-
-    /// Leaves the last drawing as it is.
-    pub(super) fn end(&self) {
-        print("\n");
     }
 
     fn state(&self) -> (State, String) {

@@ -37,8 +37,8 @@ fn the_page_needs_nothing_else_and_shows_everything() {
     }
     // Only the name of SVG's namespace looks like an address.
     assert_eq!(page.matches("http").count(), page.matches("xmlns=\"http://www.w3.org/2000/svg\"").count());
-    // Arrivals and KV cache once, the others for each policy.
-    assert_eq!(page.matches("<svg").count(), 2 + 3 * 2);
+    // Arrivals once, the others for each policy.
+    assert_eq!(page.matches("<svg").count(), 1 + 4 * 2);
     for heading in ["Who beats whom", "Arrivals", "Replicas", "Time to first token", "Waiting", "KV cache"] {
         assert!(page.contains(heading), "{heading}");
     }
