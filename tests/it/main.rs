@@ -6,6 +6,7 @@
 
 mod commands;
 mod contract;
+mod demo;
 mod devices;
 mod differential;
 mod discovery;
