@@ -1,10 +1,9 @@
 //! From the pages of all targets to the set of one signal.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use std::sync::Arc;
 
 use super::plan::Matchers;
 use super::target::{Standing, Target};
@@ -12,10 +11,15 @@ use super::{Shared, Targets};
 use crate::core::freshness::Coverage;
 use crate::core::series::{Builder, Column, Labels, SeriesSet};
 use crate::core::signal::{Factor, Signal, Term};
+use crate::core::time::Timestamp;
 use crate::source::{SourceError, Vitals};
 
-/// What numbers are multiplied by, by the values of the labels in which the two agree.
-type Prices = HashMap<Vec<String>, f64>;
+/// What numbers are multiplied by and when that was sampled, by the values of the labels in which the
+/// two agree.
+type Prices = HashMap<Vec<String>, (f64, Timestamp)>;
+
+/// Labels in which exporters that watch other pods tell a pod's namespace.
+const WATCHED: [&str; 2] = ["exported_namespace", "pod_namespace"];
 
 impl Shared {
     /// The set of `signal`, which has been wanted since the names had this version.
@@ -99,10 +103,9 @@ fn add(
     let plan = state.history.layout().plan(signal);
     for mut found in plan.read(&state.history) {
         let labels = found.labels.told_by(&target.labels);
-        let is_known = |namespace: &str| coverage.includes(namespace);
-        // A row of another namespace may have moved there by what its exporter watches.
-        let is_elsewhere = labels.get("exported_namespace").is_none()
-            && labels.get("namespace").is_some_and(|namespace| !is_known(namespace));
+        // What an exporter tells of a pod that it watches will be moved to that pod's namespace.
+        let is_elsewhere = WATCHED.iter().all(|name| labels.get(name).is_none())
+            && labels.get("namespace").is_some_and(|namespace| !coverage.includes(namespace));
         if is_elsewhere {
             continue;
         }
@@ -113,9 +116,10 @@ fn add(
             else {
                 return true;
             };
-            let price = prices.get(&values(&labels, factor));
-            *value *= price.copied().unwrap_or_default();
-            price.is_some()
+            let Some((price, at)) = prices.get(&values(&labels, factor)) else { return false };
+            *value *= price;
+            found.at = found.at.min(*at);
+            true
         });
         // Of two rows with the same labels the first stays, as on one page.
         builder.row(labels, found.at, found.numbers);
@@ -133,10 +137,13 @@ fn prices(factor: &Factor, targets: &Targets) -> Prices {
             if *known.name != *factor.series.name || !matchers.accept(&known.labels) {
                 continue;
             }
-            if let Some((value, _)) = state.history.latest(index) {
+            if let Some((value, at)) = state.history.latest(index) {
                 let labels = known.labels.told_by(&target.labels);
-                let price = prices.entry(values(&labels, factor)).or_insert(value);
-                *price = price.max(value);
+                let price = prices.entry(values(&labels, factor)).or_insert((value, at));
+                // A number is more than none, and of equal ones the newest counts.
+                if price.0.is_nan() || value > price.0 || value == price.0 && at > price.1 {
+                    *price = (value, at);
+                }
             }
         }
     }
