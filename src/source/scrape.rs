@@ -35,6 +35,8 @@ use crate::core::time::{Human, Timestamp};
 
 pub mod discover;
 pub mod exposition;
+#[cfg(test)]
+mod fixtures;
 mod history;
 mod layout;
 mod page;
