@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::discover::{Discover, Found, Place};
 use self::layout::Layouts;
-use self::target::Target;
+use self::target::{HURRY_AFTER, Target};
 use self::wanted::{Want, Wants};
 use super::credentials::Auth;
 use super::http::{Http, Reach};
@@ -157,8 +157,8 @@ impl Scrape {
         shared.learn(now);
         let Want { since, version, .. } = shared.wants.ask(signal, now);
         self.start();
-        // What has not answered by then is told as silent.
-        let patience = shared.settings.timeout.saturating_sub(now.since(since));
+        // Every target is asked soon, and has answered or failed by then.
+        let patience = (HURRY_AFTER + shared.settings.timeout).saturating_sub(now.since(since));
         if !patience.is_zero() {
             let _ = timeout(patience, self.attempted(version)).await;
         }

@@ -10,7 +10,7 @@ use super::target::{Standing, Target};
 use super::{Shared, Targets};
 use crate::core::freshness::Coverage;
 use crate::core::series::{Builder, Column, Labels, SeriesSet};
-use crate::core::signal::{Factor, Signal, Term};
+use crate::core::signal::{Factor, Signal};
 use crate::core::time::Timestamp;
 use crate::source::{SourceError, Vitals};
 
@@ -34,8 +34,9 @@ impl Shared {
             Signal::Series(signal) => &signal.terms[..],
             Signal::Query(_) | Signal::Presence(_) => &[],
         };
-        let prices: Vec<Option<Prices>> =
-            terms.iter().map(|term| term.factor.as_ref().map(|factor| prices(factor, targets))).collect();
+        let factors = terms.iter().map(|term| term.factor.as_ref());
+        let factors: Vec<Option<(&Factor, Prices)>> =
+            factors.map(|factor| factor.map(|factor| (factor, prices(factor, targets)))).collect();
         let mut silent = targets.unseen.clone();
         let mut builder = Builder::default();
         let mut answered = 0;
@@ -50,7 +51,7 @@ impl Shared {
                 Standing::Well => {}
             }
             answered += 1;
-            add(target, signal, coverage, (terms, &prices), &mut builder);
+            add(target, signal, coverage, &factors, &mut builder);
         }
         if answered == 0
             && let Some(one) = silent.first()
@@ -96,7 +97,7 @@ fn add(
     target: &Target,
     signal: &Arc<Signal>,
     coverage: &Coverage,
-    (terms, prices): (&[Term], &[Option<Prices>]),
+    factors: &[Option<(&Factor, Prices)>],
     builder: &mut Builder,
 ) {
     let state = target.state();
@@ -111,11 +112,7 @@ fn add(
         }
         found.numbers.retain_mut(|(column, value)| {
             let Column::Term(index) = column else { return true };
-            let Some((factor, prices)) =
-                terms.get(*index).and_then(|term| term.factor.as_ref()).zip(prices[*index].as_ref())
-            else {
-                return true;
-            };
+            let Some((factor, prices)) = factors.get(*index).and_then(Option::as_ref) else { return true };
             let Some((price, at)) = prices.get(&values(&labels, factor)) else { return false };
             *value *= price;
             found.at = found.at.min(*at);

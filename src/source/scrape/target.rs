@@ -28,7 +28,7 @@ const ACCEPTED: &str = "text/plain;version=0.0.4,*/*;q=0.1";
 const LARGE: usize = 256 << 10;
 
 /// A target that is asked anew because more is wanted is left alone for so long first.
-const HURRY_AFTER: Duration = Duration::from_millis(100);
+pub(super) const HURRY_AFTER: Duration = Duration::from_millis(100);
 
 /// One target.
 pub(super) struct Target {
