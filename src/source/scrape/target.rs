@@ -140,7 +140,7 @@ impl Target {
     }
 
     /// A number in 0..1 that is the target's own.
-    fn share(&self) -> f64 {
+    pub(super) fn share(&self) -> f64 {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&self.place);
         hash as f64 / u64::MAX as f64
     }

@@ -1,6 +1,9 @@
 //! The exact sentence of every refusal: people read them in the HPA's condition.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::core::signal::{Factor, SeriesRef};
 
 /// The sentence and the word for our own metrics.
 fn said(ask: &Ask) -> (String, &'static str) {

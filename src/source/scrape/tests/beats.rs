@@ -71,6 +71,33 @@ async fn beats_are_spread_over_the_interval_and_stay_so_when_more_is_wanted() {
     assert!(longest_pause(&later) < 0.5, "{later:?}");
 }
 
+#[test]
+fn addresses_of_one_name_have_beats_of_their_own() {
+    let world = World::new([]);
+    let clients = Clients::new(&world.source.shared.settings);
+    let share = |last| {
+        let address = Some(SocketAddr::from(([10, 0, 0, last], 443)));
+        let url = "https://vllm/metrics".parse().expect("a URL");
+        let place = Place { url, address, labels: Labels::default(), engine: None };
+        target(&world.source.shared, place, &clients, true).share()
+    };
+    assert!((0.0..=1.0).contains(&share(1)));
+    assert!((share(1) - share(2)).abs() > 1e-9);
+}
+
+#[test]
+fn time_goes_on_from_the_latest_that_was_told() {
+    let world = World::new([]);
+    let shared = &world.source.shared;
+    shared.learn(at(10.0));
+    let first = shared.now();
+    assert!(first >= at(10.0));
+    shared.learn(at(9.0));
+    assert!(shared.now() >= first, "who told it was kept waiting");
+    shared.learn(at(60.0));
+    assert!(shared.now() >= at(60.0));
+}
+
 #[tokio::test]
 async fn the_first_fetch_waits_for_all_targets() {
     let slow = Exporter::start(page(1)).await;
