@@ -45,26 +45,22 @@ pub fn rate(points: impl IntoIterator<Item = Point>, window: Duration, now: Time
     let (first, last) = first.zip(last).filter(|_| count > 1)?;
     let covered = seconds(first.at, last.at);
     let until_now = seconds(last.at, now);
-    match before {
-        Some(before) => {
-            let share = seconds(before.at, start) / seconds(before.at, first.at);
-            let at_start = before.value + (first.value - before.value) * share;
-            let covered = seconds(start, last.at);
-            let after = if until_now < gap * LATE { until_now } else { gap / 2.0 };
-            Some((last.value - at_start) * (covered + after) / covered / window.as_secs_f64())
-        }
-        None => {
-            let increase = last.value - first.value;
-            let gap = covered / f64::from(count - 1);
-            let reach = |distance: f64| if distance < gap * LATE { distance } else { gap / 2.0 };
-            let mut ahead = seconds(start, first.at);
-            // A counter cannot have been below zero.
-            if increase > 0.0 && first.value >= 0.0 {
-                ahead = ahead.min(covered * first.value / increase);
-            }
-            Some(increase * (covered + reach(ahead) + reach(until_now)) / covered / window.as_secs_f64())
-        }
+    if let Some(before) = before {
+        let share = seconds(before.at, start) / seconds(before.at, first.at);
+        let at_start = before.value + (first.value - before.value) * share;
+        let covered = seconds(start, last.at);
+        let after = if until_now < gap * LATE { until_now } else { gap / 2.0 };
+        return Some((last.value - at_start) * (covered + after) / covered / window.as_secs_f64());
     }
+    let increase = last.value - first.value;
+    let gap = covered / f64::from(count - 1);
+    let reach = |distance: f64| if distance < gap * LATE { distance } else { gap / 2.0 };
+    let mut ahead = seconds(start, first.at);
+    // A counter cannot have been below zero.
+    if increase > 0.0 && first.value >= 0.0 {
+        ahead = ahead.min(covered * first.value / increase);
+    }
+    Some(increase * (covered + reach(ahead) + reach(until_now)) / covered / window.as_secs_f64())
 }
 
 fn seconds(from: Timestamp, to: Timestamp) -> f64 {

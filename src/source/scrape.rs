@@ -169,9 +169,8 @@ impl Scrape {
         let is_empty = targets.all.is_empty() && targets.unseen.is_empty();
         let warnings = if is_empty { vec!["there is no target".to_owned()] } else { Vec::new() };
         let (signal, coverage) = (Arc::clone(signal), coverage.clone());
-        let source = Arc::clone(shared);
         // Thousands of targets take milliseconds that the threads which answer cannot spare.
-        let set = tokio::task::spawn_blocking(move || source.reduce(&targets, &signal, &coverage, version));
+        let set = tokio::task::spawn_blocking(move || targets.reduce(&signal, &coverage, version));
         let set = set.await.map_err(|_| SourceError::Unusable("it could not be read".to_owned()))??;
         Ok(Answer { set, memory_from: Some(since), warnings, cost: Some(began.elapsed()) })
     }

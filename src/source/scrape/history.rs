@@ -48,7 +48,7 @@ impl History {
 
     /// What has been lost in resets by the time of the next page.
     fn lost(&self, next: &Page, wanted: &Wanted) -> Arc<[f64]> {
-        let Some(last) = self.pages.last() else { return Arc::default() };
+        let Some(page) = self.pages.last() else { return Arc::default() };
         let fall = |(index, series): (usize, &Known)| {
             let value = next.value(index)?;
             let last = self.pages.iter().rev().find_map(|page| page.value(index))?;
@@ -57,11 +57,13 @@ impl History {
         };
         let falls: Vec<(usize, f64)> = self.layout.series().enumerate().filter_map(fall).collect();
         if falls.is_empty() {
-            return Arc::clone(&last.lost);
+            return Arc::clone(&page.lost);
         }
-        let mut lost = last.lost.to_vec();
+        let mut lost = page.lost.to_vec();
         lost.resize(self.layout.len(), 0.0);
-        falls.into_iter().for_each(|(index, by)| lost[index] += by);
+        for (index, by) in falls {
+            lost[index] += by;
+        }
         lost.into()
     }
 

@@ -21,11 +21,10 @@ type Prices = HashMap<Vec<String>, (f64, Timestamp)>;
 /// Labels in which exporters that watch other pods tell a pod's namespace.
 const WATCHED: [&str; 2] = ["exported_namespace", "pod_namespace"];
 
-impl Shared {
+impl Targets {
     /// The set of `signal`, which has been wanted since the names had this version.
     pub(super) fn reduce(
         &self,
-        targets: &Targets,
         signal: &Arc<Signal>,
         coverage: &Coverage,
         version: u64,
@@ -36,11 +35,11 @@ impl Shared {
         };
         let factors = terms.iter().map(|term| term.factor.as_ref());
         let factors: Vec<Option<(&Factor, Prices)>> =
-            factors.map(|factor| factor.map(|factor| (factor, prices(factor, targets)))).collect();
-        let mut silent = targets.unseen.clone();
+            factors.map(|factor| factor.map(|factor| (factor, prices(factor, &self.all)))).collect();
+        let mut silent = self.unseen.clone();
         let mut builder = Builder::default();
         let mut answered = 0;
-        for target in &targets.all {
+        for target in &self.all {
             match target.standing(version) {
                 Standing::New => continue,
                 Standing::Unknown(unknown) => {
@@ -69,7 +68,9 @@ impl Shared {
         }
         Ok(builder.finish(signal.element(), &signal.labels(), 0).with_silent(silent))
     }
+}
 
+impl Shared {
     /// How the source is doing.
     pub(super) fn vitals(&self) -> Vitals {
         let targets = self.targets();
@@ -124,10 +125,10 @@ fn add(
 }
 
 /// The largest number of a factor's series for each set of values that its labels have.
-fn prices(factor: &Factor, targets: &Targets) -> Prices {
+fn prices(factor: &Factor, targets: &[Arc<Target>]) -> Prices {
     let matchers = Matchers::new(&factor.series.matchers);
     let mut prices = Prices::new();
-    for target in &targets.all {
+    for target in targets {
         let state = target.state();
         let layout = Arc::clone(state.history.layout());
         for (index, known) in layout.series().enumerate() {
@@ -137,8 +138,12 @@ fn prices(factor: &Factor, targets: &Targets) -> Prices {
             if let Some((value, at)) = state.history.latest(index) {
                 let labels = known.labels.told_by(&target.labels);
                 let price = prices.entry(values(&labels, factor)).or_insert((value, at));
-                // A number is more than none, and of equal ones the newest counts.
-                if price.0.is_nan() || value > price.0 || value == price.0 && at > price.1 {
+                let is_larger = match value.partial_cmp(&price.0) {
+                    // The same price told by one that does not answer any more is not old.
+                    Some(order) => order.then(at.cmp(&price.1)).is_gt(),
+                    None => price.0.is_nan(),
+                };
+                if is_larger {
                     *price = (value, at);
                 }
             }

@@ -129,7 +129,9 @@ fn names_of(signal: &Signal, take: &mut impl FnMut(Arc<str>, Duration)) {
             Kind::Mean => &["_sum", "_count"],
         };
         for series in &term.series {
-            parts.iter().for_each(|part| take(format!("{}{part}", series.name).into(), window));
+            for part in parts {
+                take(format!("{}{part}", series.name).into(), window);
+            }
         }
         if let Some(factor) = &term.factor {
             take(factor.series.name.as_str().into(), Duration::ZERO);

@@ -123,7 +123,7 @@ async fn the_first_fetch_waits_no_longer_than_for_one_attempt() {
     let (hung, fast) = (Exporter::start(Deed::Hang).await, Exporter::start(page(1)).await);
     let world =
         World::with(Places::of([hung.place("namespace=b"), fast.place("namespace=ai")]), |settings| {
-            settings.interval = Duration::from_secs(5)
+            settings.interval = Duration::from_secs(5);
         });
     let began = Instant::now();
     assert_eq!(world.numbers().await, [1.0]);
@@ -158,7 +158,7 @@ async fn two_that_ask_first_at_the_same_time_both_wait() {
 async fn more_is_wanted_and_targets_are_asked_again_at_once() {
     let exporter = Exporter::start(Deed::Page("requests_waiting 3\ng 5\n".to_owned())).await;
     let world = World::with(Places::of([exporter.place("namespace=ai")]), |settings| {
-        settings.interval = Duration::from_secs(60);
+        settings.interval = Duration::from_mins(1);
         settings.timeout = Duration::from_secs(10);
     });
     assert_eq!(world.numbers().await, [3.0]);

@@ -67,6 +67,12 @@ async fn formats_are_told_by_their_content_type() {
     }
 }
 
+/// A page of so many series.
+fn lines(count: usize) -> String {
+    let lines: Vec<_> = (0..count).map(|n| format!("requests_waiting{{n=\"{n}\"}} 0\n")).collect();
+    lines.concat()
+}
+
 /// Ways to fail, with what is told of each.
 fn failures() -> Vec<(&'static str, Deed, &'static str)> {
     let html = || axum::response::Html("<html>requests_waiting 0</html>").into_response();
@@ -78,8 +84,7 @@ fn failures() -> Vec<(&'static str, Deed, &'static str)> {
         Body::from_stream(slowly).into_response()
     };
     let large = || format!("requests_waiting 0\n{}", "# more\n".repeat(20_000)).into_response();
-    let many =
-        || (0..60).map(|n| format!("requests_waiting{{n=\"{n}\"}} 0\n")).collect::<String>().into_response();
+    let many = || lines(60).into_response();
     let bomb = || ([(header::CONTENT_ENCODING, "gzip")], "requests_waiting 0\n").into_response();
     vec![
         ("hangs", Deed::Hang, "no answer within 400ms"),
@@ -253,8 +258,7 @@ async fn absence_is_no_zero_while_a_target_is_silent() {
 
 #[tokio::test]
 async fn a_bound_on_series_is_one_for_all_targets() {
-    let many =
-        |count: usize| Deed::Page((0..count).map(|n| format!("requests_waiting{{n=\"{n}\"}} 0\n")).collect());
+    let many = |count| Deed::Page(lines(count));
     let (one, other) = (Exporter::start(many(30)).await, Exporter::start(many(10)).await);
     let places = Places::of([one.place("namespace=ai"), other.place("namespace=ai")]);
     let world = World::with(places, |settings| settings.max_series = 50);

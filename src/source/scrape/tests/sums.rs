@@ -109,6 +109,19 @@ async fn a_priced_number_is_as_old_as_its_price() {
         "{first:?} {later:?}"
     );
 
+    // Another that tells the same keeps it new.
+    let same = Exporter::start(Deed::Page("price{node=\"a\"} 10\n".to_owned())).await;
+    prices.set(Deed::Page("price{node=\"a\"} 10\n".to_owned()));
+    let places = [&gpus, &prices, &same].map(|from| from.place("namespace=costs"));
+    let world = World::new(places);
+    world.fetch(&priced()).await.expect("an answer");
+    prices.set(Deed::Hang);
+    until(|| world.source.vitals().is_some_and(|vitals| vitals.silent == 1)).await;
+    let now = world.now();
+    let asked = same.asked().len();
+    until(|| same.asked().len() > asked + 2 && gpus.asked().len() > asked + 2).await;
+    assert!(world.fetch(&priced()).await.expect("an answer").set.all()[0].at > now);
+
     // One that has never told its prices leaves every priced sum unknown, wherever it is.
     prices.stop();
     let world = World::new([gpus.place("namespace=ai"), place(nobody().await, "namespace=costs")]);
