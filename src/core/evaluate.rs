@@ -179,12 +179,13 @@ impl<'a> Run<'a> {
         if silent.engine.as_ref().is_some_and(|engine| *engine != input.engine) {
             return false;
         }
-        // An exporter of devices tells of pods in namespaces other than its own.
-        if matches!(input.signal.element(), Element::Device(_)) {
+        // An exporter of devices tells of pods in namespaces other than its own, and so does one of
+        // prices.
+        if matches!(input.signal.element(), Element::Device(_)) || input.signal.has_factor() {
             return true;
         }
         let is_in_scope = match self.metric.scope {
-            Scope::Namespace => silent.labels.get("namespace") == Some(namespace),
+            Scope::Namespace => silent.labels.get("namespace").is_none_or(|own| own == namespace),
             Scope::Cluster => true,
         };
         let label = |name: &str| match name {

@@ -13,6 +13,9 @@ pub use builder::Builder;
 /// One label: name and value. Both are shared, since a fleet repeats them thousands of times.
 pub type Label = (Arc<str>, Arc<str>);
 
+/// What names a pod and a part of it.
+const POD: [&str; 3] = ["container", "namespace", "pod"];
+
 /// Labels of one series, sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Labels(Box<[Label]>);
@@ -43,12 +46,20 @@ impl Labels {
 
     /// These with those of `target`, as Prometheus joins what a page tells with what is known of its
     /// target: a name that both have is the target's, and the page's becomes `exported_…`.
+    ///
+    /// Unlike there, what names a pod stays together: a target of which only the namespace is known
+    /// would otherwise seem to be the pod that its page tells of.
     #[must_use]
     pub fn told_by(&self, target: &Self) -> Self {
+        let both_have = |name: &str| self.get(name).is_some() && target.get(name).is_some();
+        let is_watching = POD.iter().any(|name| both_have(name));
         let mut pairs: Vec<Label> = Vec::with_capacity(self.0.len() + target.0.len());
         pairs.extend_from_slice(&target.0);
         for (name, value) in &self.0 {
             let mut name = Arc::clone(name);
+            if is_watching && POD.contains(&&*name) {
+                name = format!("exported_{name}").into();
+            }
             while target.get(&name).is_some() {
                 name = format!("exported_{name}").into();
             }

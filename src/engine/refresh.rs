@@ -53,7 +53,7 @@ impl Pace {
     /// The pace for `source`: one that reads ahead is asked twice in the time in which its numbers
     /// are new once, so that they are old by half of that at most.
     pub(super) fn of(self, source: &dyn Source) -> Self {
-        source.renews_every().map_or(self, |every| Self { fastest: every / 2, ..self })
+        source.renews_every().map_or(self, |every| Self { fastest: (every / 2).min(self.slowest), ..self })
     }
 
     /// The pause after the n-th failure in a row (from 1), before it is spread.

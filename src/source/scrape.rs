@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::discover::{Discover, Found, Place};
 use self::layout::Layouts;
-use self::target::Target;
+use self::target::{HURRY_AFTER, Target};
 use self::wanted::{Want, Wants};
 use super::credentials::Auth;
 use super::http::{Http, Reach};
@@ -35,8 +35,11 @@ use crate::core::time::{Human, Timestamp};
 
 pub mod discover;
 pub mod exposition;
+#[cfg(test)]
+mod fixtures;
 mod history;
 mod layout;
+mod page;
 mod plan;
 mod reduce;
 mod target;
@@ -88,8 +91,6 @@ pub struct Scrape {
 struct Shared {
     settings: Settings,
     wants: Wants,
-    /// The version of the wanted names, for those who wait for a change.
-    version: watch::Sender<u64>,
     /// The targets; `None` before the first look.
     targets: watch::Sender<Option<Arc<Targets>>>,
     layouts: Layouts,
@@ -114,6 +115,15 @@ impl Shared {
         at.plus(then.elapsed())
     }
 
+    /// Takes note of the time. Who asks may have been kept waiting since they read their clock, and a
+    /// page must not be older than the one before it.
+    fn learn(&self, now: Timestamp) {
+        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        if now > clock.1.plus(clock.0.elapsed()) {
+            *clock = (Instant::now(), now);
+        }
+    }
+
     fn targets(&self) -> Arc<Targets> {
         self.targets.borrow().clone().unwrap_or_default()
     }
@@ -125,7 +135,6 @@ impl Scrape {
         let shared = Shared {
             settings,
             wants: Wants::default(),
-            version: watch::Sender::new(0),
             targets: watch::Sender::new(None),
             layouts: Layouts::default(),
             permits: Semaphore::new(AT_ONCE),
@@ -145,26 +154,25 @@ impl Scrape {
             return Err(SourceError::Refused("targets that are read directly know no PromQL".to_owned()));
         }
         let shared = &self.shared;
-        *shared.clock.lock().unwrap_or_else(PoisonError::into_inner) = (Instant::now(), now);
+        shared.learn(now);
         let Want { since, version, .. } = shared.wants.ask(signal, now);
-        let newest = shared.wants.wanted().version;
-        shared.version.send_if_modified(|known| std::mem::replace(known, newest) != newest);
         self.start();
-        if since == now {
-            // What has not answered by then is told as silent.
-            let _ = timeout(shared.settings.timeout, self.attempted(version)).await;
+        // Every target is asked soon, and has answered or failed by then.
+        let patience = (HURRY_AFTER + shared.settings.timeout).saturating_sub(now.since(since));
+        if !patience.is_zero() {
+            let _ = timeout(patience, self.attempted(version)).await;
         }
         let began = Instant::now();
-        let targets = shared.targets();
-        if targets.all.is_empty() && targets.unseen.is_empty() {
-            return Err(SourceError::Unreachable("there is no target".to_owned()));
-        }
+        let Some(targets) = shared.targets.borrow().clone() else {
+            return Err(SourceError::Unreachable("its targets are still being looked for".to_owned()));
+        };
+        let is_empty = targets.all.is_empty() && targets.unseen.is_empty();
+        let warnings = if is_empty { vec!["there is no target".to_owned()] } else { Vec::new() };
         let (signal, coverage) = (Arc::clone(signal), coverage.clone());
-        let source = Arc::clone(shared);
         // Thousands of targets take milliseconds that the threads which answer cannot spare.
-        let set = tokio::task::spawn_blocking(move || source.reduce(&targets, &signal, &coverage, version));
+        let set = tokio::task::spawn_blocking(move || targets.reduce(&signal, &coverage, version));
         let set = set.await.map_err(|_| SourceError::Unusable("it could not be read".to_owned()))??;
-        Ok(Answer { set, memory_from: Some(since), warnings: Vec::new(), cost: Some(began.elapsed()) })
+        Ok(Answer { set, memory_from: Some(since), warnings, cost: Some(began.elapsed()) })
     }
 
     /// Waits until every target was asked for what `version` wants.
@@ -211,7 +219,8 @@ impl Drop for Tasks {
 async fn supervise(shared: Arc<Shared>, discover: Arc<dyn Discover>, is_running: Arc<AtomicBool>) {
     let mut tasks = Tasks::default();
     let clients = Clients::new(&shared.settings);
-    let mut is_first = true;
+    // Whether there may be targets that have not been seen yet.
+    let mut is_blind = true;
     loop {
         shared.wants.forget(shared.now());
         if shared.wants.wanted().is_empty() {
@@ -230,7 +239,7 @@ async fn supervise(shared: Arc<Shared>, discover: Arc<dyn Discover>, is_running:
                 continue;
             }
             let (target, task) = tasks.0.remove(&place).unwrap_or_else(|| {
-                let target = Arc::new(target(&shared, place.clone(), &clients, is_first));
+                let target = Arc::new(target(&shared, place.clone(), &clients, is_blind));
                 let task = tokio::spawn(Arc::clone(&target).keep(Arc::clone(&shared)));
                 (target, task.abort_handle())
             });
@@ -239,8 +248,8 @@ async fn supervise(shared: Arc<Shared>, discover: Arc<dyn Discover>, is_running:
         }
         // What is left of the old ones has left the set, and ends here.
         tasks = Tasks(next);
+        is_blind = !unseen.is_empty();
         shared.targets.send_replace(Some(Arc::new(Targets { all, unseen })));
-        is_first = false;
         sleep(discover.every()).await;
     }
 }

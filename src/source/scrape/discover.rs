@@ -1,11 +1,13 @@
 //! Where targets are: addresses, and names with all the addresses that they stand for.
 
 use std::future::Future;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use reqwest::Url;
 
 use crate::core::series::{Label, Labels, Silent};
@@ -66,8 +68,14 @@ pub trait Discover: Send + Sync {
     fn describe(&self) -> String;
 }
 
+/// Looks up the addresses of a name, with the port that they are to have.
+type LookUp = dyn Fn(String, u16) -> Looked + Send + Sync;
+
+type Looked = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
 /// Addresses given by the user.
 pub struct Addresses {
+    look_up: Box<LookUp>,
     endpoints: Vec<Endpoint>,
     /// What each name stood for when it could last be looked up.
     last: Mutex<Vec<Option<Vec<SocketAddr>>>>,
@@ -85,13 +93,24 @@ pub struct Endpoint {
 }
 
 impl Addresses {
-    /// These addresses.
+    /// These addresses. Names are looked up as the host does it.
     pub fn new(endpoints: Vec<Endpoint>) -> Self {
-        let last = Mutex::new(vec![None; endpoints.len()]);
-        Self { endpoints, last }
+        let by_host = |name, port| -> Looked {
+            Box::pin(async move { Ok(tokio::net::lookup_host((name, port)).await?.collect()) })
+        };
+        Self::looked_up(endpoints, by_host)
     }
 
-    async fn resolve(&self, index: usize, found: &mut Found) {
+    fn looked_up(
+        endpoints: Vec<Endpoint>,
+        look_up: impl Fn(String, u16) -> Looked + Send + Sync + 'static,
+    ) -> Self {
+        let last = Mutex::new(vec![None; endpoints.len()]);
+        Self { look_up: Box::new(look_up), endpoints, last }
+    }
+
+    async fn resolve(&self, index: usize) -> Found {
+        let mut found = Found::default();
         let endpoint = &self.endpoints[index];
         let host = endpoint.url.host_str().unwrap_or_default();
         let place = |url: Url, address| Place {
@@ -103,13 +122,12 @@ impl Addresses {
         // An IPv6 address stands in brackets in a URL.
         if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
             found.places.push(place(endpoint.url.clone(), None));
-            return;
+            return found;
         }
         let port = endpoint.url.port_or_known_default().unwrap_or_default();
-        let looked = tokio::time::timeout(LOOK_UP_WITHIN, tokio::net::lookup_host((host, port))).await;
+        let looked = tokio::time::timeout(LOOK_UP_WITHIN, (self.look_up)(host.to_owned(), port)).await;
         let cause = match looked {
-            Ok(Ok(addresses)) => {
-                let mut addresses: Vec<SocketAddr> = addresses.collect();
+            Ok(Ok(mut addresses)) => {
                 addresses.sort_unstable();
                 addresses.dedup();
                 self.remember(index, addresses);
@@ -137,6 +155,7 @@ impl Addresses {
                 });
             }
         }
+        found
     }
 
     fn remember(&self, index: usize, addresses: Vec<SocketAddr>) {
@@ -161,9 +180,12 @@ fn by_address(url: &Url, address: SocketAddr) -> Url {
 impl Discover for Addresses {
     fn look(&self) -> Look<'_> {
         Box::pin(async {
+            // All at once: a name server that hangs for one name hides no other.
+            let each = join_all((0..self.endpoints.len()).map(|index| self.resolve(index))).await;
             let mut found = Found::default();
-            for index in 0..self.endpoints.len() {
-                self.resolve(index, &mut found).await;
+            for Found { places, unseen } in each {
+                found.places.extend(places);
+                found.unseen.extend(unseen);
             }
             found
         })

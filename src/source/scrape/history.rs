@@ -3,14 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::exposition::{Exposition, Format, Malformed};
-use super::layout::{Layout, Layouts};
+use super::layout::{Known, Layout, Layouts};
+use super::page::Page;
 use super::wanted::Wanted;
 use crate::core::rate::{Point, rate};
 use crate::core::time::Timestamp;
-
-/// The number of a series that a page does not have: a NaN that no arithmetic makes.
-const ABSENT: u64 = 0x7ff0_0000_0000_0002;
 
 /// Of pages of some age, one is kept for each such part of it: over a window, the line between two
 /// pages stands for what lies between them, so that a twelfth of the window is told less exactly.
@@ -18,44 +15,6 @@ const GRAIN: u32 = 12;
 
 /// Room for series that come and go, before it is looked which of them are gone for good.
 const ROOM: usize = 64;
-
-/// Why a page is not used.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Unfit {
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
-    #[error("too many series")]
-    TooMany,
-}
-
-/// One page's numbers.
-#[derive(Debug)]
-struct Page {
-    /// When it was asked for.
-    at: Timestamp,
-    /// One for each series of the layout as it was then.
-    values: Box<[f64]>,
-    /// Sample times that the page gives itself, for the few exporters that do.
-    times: Box<[(usize, Timestamp)]>,
-    /// What had been lost in resets by then; empty if nothing was, and shared by pages in a row.
-    lost: Arc<[f64]>,
-}
-
-impl Page {
-    fn value(&self, series: usize) -> Option<f64> {
-        self.values.get(series).copied().filter(|value| value.to_bits() != ABSENT)
-    }
-
-    fn time(&self, series: usize) -> Timestamp {
-        let own = self.times.iter().find(|(index, _)| *index == series);
-        // No sample is from the future, or it would stay fresh for ever.
-        own.map_or(self.at, |(_, time)| (*time).min(self.at))
-    }
-
-    fn lost(&self, series: usize) -> f64 {
-        self.lost.get(series).copied().unwrap_or(0.0)
-    }
-}
 
 /// The pages of one target.
 #[derive(Debug, Default)]
@@ -70,66 +29,41 @@ impl History {
         &self.layout
     }
 
-    /// Takes a page asked for at `at`, all of it or nothing, and of it what is `wanted`.
-    ///
-    /// # Errors
-    /// The page is malformed, or has more than `most` wanted series.
-    pub(super) fn take(
+    /// Adds a page that was read for this layout, with the layout that it made of it.
+    pub(super) fn add(
         &mut self,
-        (body, format): (&[u8], Format),
-        at: Timestamp,
+        (layout, mut page): (Arc<Layout>, Page),
         wanted: &Wanted,
         layouts: &Layouts,
-        most: usize,
-    ) -> Result<(), Unfit> {
-        let mut values = vec![f64::from_bits(ABSENT); self.layout.len()];
-        let (mut times, mut new, mut present, mut guess) = (Vec::new(), Vec::new(), 0, 0);
-        let mut page = Exposition::new(body, format);
-        while let Some(sample) = page.next(|name| wanted.has(name))? {
-            present += 1;
-            if present > most {
-                return Err(Unfit::TooMany);
-            }
-            let index = self.layout.find(sample.series, guess).unwrap_or_else(|| {
-                new.push(sample);
-                values.push(f64::from_bits(ABSENT));
-                values.len() - 1
-            });
-            guess = index + 1;
-            // Of a series told twice the first number stays, as Prometheus has it.
-            if values[index].to_bits() == ABSENT {
-                values[index] = sample.value;
-                times.extend(sample.time.map(|time| (index, Timestamp::from_millis(time))));
-            }
-        }
-        if !new.is_empty() {
-            self.layout = layouts.grown(&self.layout, &new);
-        }
-        let lost = self.lost(&values, wanted);
-        self.pages.push(Page { at, values: values.into(), times: times.into(), lost });
+    ) {
+        self.layout = layout;
+        page.lost = self.lost(&page, wanted);
+        let present = page.present();
+        self.pages.push(page);
         self.thin(wanted.keep());
         if self.layout.len() > 2 * present + ROOM {
             self.compact(layouts);
         }
-        Ok(())
     }
 
-    /// What has been lost in resets by the time of a page with these values.
-    fn lost(&self, values: &[f64], wanted: &Wanted) -> Arc<[f64]> {
-        let Some(last) = self.pages.last() else { return Arc::default() };
-        let series = self.layout.series().zip(values).enumerate();
-        let falls: Vec<(usize, f64)> = series
-            .filter_map(|(index, (series, value))| {
-                let last = self.pages.iter().rev().find_map(|page| page.value(index))?;
-                (last > *value && wanted.is_counted(&series.name)).then_some((index, last))
-            })
-            .collect();
+    /// What has been lost in resets by the time of the next page.
+    fn lost(&self, next: &Page, wanted: &Wanted) -> Arc<[f64]> {
+        let Some(page) = self.pages.last() else { return Arc::default() };
+        let fall = |(index, series): (usize, &Known)| {
+            let value = next.value(index)?;
+            let last = self.pages.iter().rev().find_map(|page| page.value(index))?;
+            // What is lost of an infinite number can never be made good.
+            (last > value && last.is_finite() && wanted.is_counted(&series.name)).then_some((index, last))
+        };
+        let falls: Vec<(usize, f64)> = self.layout.series().enumerate().filter_map(fall).collect();
         if falls.is_empty() {
-            return Arc::clone(&last.lost);
+            return Arc::clone(&page.lost);
         }
-        let mut lost = last.lost.to_vec();
-        lost.resize(values.len(), 0.0);
-        falls.into_iter().for_each(|(index, by)| lost[index] += by);
+        let mut lost = page.lost.to_vec();
+        lost.resize(self.layout.len(), 0.0);
+        for (index, by) in falls {
+            lost[index] += by;
+        }
         lost.into()
     }
 
@@ -148,6 +82,11 @@ impl History {
                 index += 1;
             }
         }
+        // What all of them have lost alike makes no difference between them.
+        let lost = Arc::clone(&self.pages[0].lost);
+        if !lost.is_empty() && self.pages.iter().all(|page| Arc::ptr_eq(&page.lost, &lost)) {
+            self.pages.iter_mut().for_each(|page| page.lost = Arc::default());
+        }
     }
 
     /// Forgets series that no page has any more.
@@ -158,15 +97,15 @@ impl History {
             return;
         }
         self.layout = layouts.shrunk(&self.layout, &kept);
-        for page in &mut self.pages {
-            let value = |index: &usize| page.value(*index).unwrap_or(f64::from_bits(ABSENT));
-            let values = kept.iter().map(value).collect();
-            let place = |old: usize| kept.binary_search(&old).ok();
-            page.times = page.times.iter().filter_map(|(old, time)| Some((place(*old)?, *time))).collect();
-            if !page.lost.is_empty() {
-                page.lost = kept.iter().map(|index| page.lost(*index)).collect();
+        for run in self.pages.chunk_by_mut(shares_loss) {
+            let lost: Arc<[f64]> = match &run[0] {
+                none if none.lost.is_empty() => Arc::default(),
+                page => kept.iter().map(|index| page.lost(*index)).collect(),
+            };
+            for page in run {
+                page.shrink(&kept);
+                page.lost = Arc::clone(&lost);
             }
-            page.values = values;
         }
     }
 
@@ -180,25 +119,32 @@ impl History {
     /// while the target is silent, and is as old as that page.
     pub(super) fn rate(&self, series: usize, window: Duration) -> Option<f64> {
         let now = self.pages.last()?.at;
-        let mut last = None;
+        let mut last: Option<Timestamp> = None;
         let points = self.pages.iter().filter_map(|page| {
             let (value, at) = (page.value(series)?, page.time(series));
-            // A page told again with its old time is no new sample.
-            (last.replace(at) != Some(at)).then(|| Point { at, value: value + page.lost(series) })
+            // What is told again with its old time is no new sample.
+            let is_new = last.is_none_or(|last| last < at);
+            last = last.max(Some(at));
+            is_new.then(|| Point { at, value: value + page.lost(series) })
         });
         rate(points, window, now)
     }
 
     /// How many series the latest page has.
     pub(super) fn series(&self) -> usize {
-        let present = |page: &Page| page.values.iter().filter(|value| value.to_bits() != ABSENT).count();
-        self.pages.last().map_or(0, present)
+        self.pages.last().map_or(0, Page::present)
     }
 
-    /// What the numbers take, in bytes.
+    /// What the pages take, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        self.pages.iter().map(|page| 80 + 8 * page.values.len() + 24 * page.times.len()).sum()
+        let lost = self.pages.chunk_by(shares_loss).map(|run| size_of_val(&*run[0].lost)).sum::<usize>();
+        self.pages.iter().map(Page::bytes).sum::<usize>() + lost
     }
+}
+
+/// Whether two pages have lost the same, in the same place of memory.
+fn shares_loss(one: &Page, other: &Page) -> bool {
+    Arc::ptr_eq(&one.lost, &other.lost)
 }
 
 #[cfg(test)]

@@ -1,27 +1,30 @@
 //! From the pages of all targets to the set of one signal.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use std::sync::Arc;
 
 use super::plan::Matchers;
 use super::target::{Standing, Target};
 use super::{Shared, Targets};
 use crate::core::freshness::Coverage;
 use crate::core::series::{Builder, Column, Labels, SeriesSet};
-use crate::core::signal::{Factor, Signal, Term};
+use crate::core::signal::{Factor, Signal};
+use crate::core::time::Timestamp;
 use crate::source::{SourceError, Vitals};
 
-/// What numbers are multiplied by, by the values of the labels in which the two agree.
-type Prices = HashMap<Vec<String>, f64>;
+/// What numbers are multiplied by and when that was sampled, by the values of the labels in which the
+/// two agree.
+type Prices = HashMap<Vec<String>, (f64, Timestamp)>;
 
-impl Shared {
+/// Labels in which exporters that watch other pods tell a pod's namespace.
+const WATCHED: [&str; 2] = ["exported_namespace", "pod_namespace"];
+
+impl Targets {
     /// The set of `signal`, which has been wanted since the names had this version.
     pub(super) fn reduce(
         &self,
-        targets: &Targets,
         signal: &Arc<Signal>,
         coverage: &Coverage,
         version: u64,
@@ -30,12 +33,13 @@ impl Shared {
             Signal::Series(signal) => &signal.terms[..],
             Signal::Query(_) | Signal::Presence(_) => &[],
         };
-        let prices: Vec<Option<Prices>> =
-            terms.iter().map(|term| term.factor.as_ref().map(|factor| prices(factor, targets))).collect();
-        let mut silent = targets.unseen.clone();
+        let factors = terms.iter().map(|term| term.factor.as_ref());
+        let factors: Vec<Option<(&Factor, Prices)>> =
+            factors.map(|factor| factor.map(|factor| (factor, prices(factor, &self.all)))).collect();
+        let mut silent = self.unseen.clone();
         let mut builder = Builder::default();
         let mut answered = 0;
-        for target in &targets.all {
+        for target in &self.all {
             match target.standing(version) {
                 Standing::New => continue,
                 Standing::Unknown(unknown) => {
@@ -46,7 +50,7 @@ impl Shared {
                 Standing::Well => {}
             }
             answered += 1;
-            add(target, signal, coverage, (terms, &prices), &mut builder);
+            add(target, signal, coverage, &factors, &mut builder);
         }
         if answered == 0
             && let Some(one) = silent.first()
@@ -64,7 +68,9 @@ impl Shared {
         }
         Ok(builder.finish(signal.element(), &signal.labels(), 0).with_silent(silent))
     }
+}
 
+impl Shared {
     /// How the source is doing.
     pub(super) fn vitals(&self) -> Vitals {
         let targets = self.targets();
@@ -92,30 +98,26 @@ fn add(
     target: &Target,
     signal: &Arc<Signal>,
     coverage: &Coverage,
-    (terms, prices): (&[Term], &[Option<Prices>]),
+    factors: &[Option<(&Factor, Prices)>],
     builder: &mut Builder,
 ) {
     let state = target.state();
     let plan = state.history.layout().plan(signal);
     for mut found in plan.read(&state.history) {
         let labels = found.labels.told_by(&target.labels);
-        let is_known = |namespace: &str| coverage.includes(namespace);
-        // A row of another namespace may have moved there by what its exporter watches.
-        let is_elsewhere = labels.get("exported_namespace").is_none()
-            && labels.get("namespace").is_some_and(|namespace| !is_known(namespace));
+        // What an exporter tells of a pod that it watches will be moved to that pod's namespace.
+        let is_elsewhere = WATCHED.iter().all(|name| labels.get(name).is_none())
+            && labels.get("namespace").is_some_and(|namespace| !coverage.includes(namespace));
         if is_elsewhere {
             continue;
         }
         found.numbers.retain_mut(|(column, value)| {
             let Column::Term(index) = column else { return true };
-            let Some((factor, prices)) =
-                terms.get(*index).and_then(|term| term.factor.as_ref()).zip(prices[*index].as_ref())
-            else {
-                return true;
-            };
-            let price = prices.get(&values(&labels, factor));
-            *value *= price.copied().unwrap_or_default();
-            price.is_some()
+            let Some((factor, prices)) = factors.get(*index).and_then(Option::as_ref) else { return true };
+            let Some((price, at)) = prices.get(&values(&labels, factor)) else { return false };
+            *value *= price;
+            found.at = found.at.min(*at);
+            true
         });
         // Of two rows with the same labels the first stays, as on one page.
         builder.row(labels, found.at, found.numbers);
@@ -123,20 +125,27 @@ fn add(
 }
 
 /// The largest number of a factor's series for each set of values that its labels have.
-fn prices(factor: &Factor, targets: &Targets) -> Prices {
+fn prices(factor: &Factor, targets: &[Arc<Target>]) -> Prices {
     let matchers = Matchers::new(&factor.series.matchers);
     let mut prices = Prices::new();
-    for target in &targets.all {
+    for target in targets {
         let state = target.state();
         let layout = Arc::clone(state.history.layout());
         for (index, known) in layout.series().enumerate() {
             if *known.name != *factor.series.name || !matchers.accept(&known.labels) {
                 continue;
             }
-            if let Some((value, _)) = state.history.latest(index) {
+            if let Some((value, at)) = state.history.latest(index) {
                 let labels = known.labels.told_by(&target.labels);
-                let price = prices.entry(values(&labels, factor)).or_insert(value);
-                *price = price.max(value);
+                let price = prices.entry(values(&labels, factor)).or_insert((value, at));
+                let is_larger = match value.partial_cmp(&price.0) {
+                    // The same price told by one that does not answer any more is not old.
+                    Some(order) => order.then(at.cmp(&price.1)).is_gt(),
+                    None => price.0.is_nan(),
+                };
+                if is_larger {
+                    *price = (value, at);
+                }
             }
         }
     }

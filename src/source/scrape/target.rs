@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::Shared;
 use super::discover::Place;
 use super::exposition::Format;
-use super::history::{History, Unfit};
+use super::history::History;
+use super::page::{Page, Unfit};
 use crate::core::series::{Labels, Silent};
 use crate::core::time::Timestamp;
 use crate::source::SourceError;
@@ -27,7 +28,7 @@ const ACCEPTED: &str = "text/plain;version=0.0.4,*/*;q=0.1";
 const LARGE: usize = 256 << 10;
 
 /// A target that is asked anew because more is wanted is left alone for so long first.
-const HURRY_AFTER: Duration = Duration::from_millis(100);
+pub(super) const HURRY_AFTER: Duration = Duration::from_millis(100);
 
 /// One target.
 pub(super) struct Target {
@@ -38,7 +39,7 @@ pub(super) struct Target {
     state: Mutex<State>,
     /// The version of the wanted names at the latest attempt; 0 before the first.
     attempted: watch::Sender<u64>,
-    /// Whether it was there when it was first looked for targets: then a set without it lacks it.
+    /// Whether it was there before it was found: then a set without it lacks it.
     was_there: bool,
     /// How many series all targets hold, this one's among them.
     series: Arc<AtomicUsize>,
@@ -118,30 +119,29 @@ impl Target {
     /// Asks the target until the task is aborted.
     pub(super) async fn keep(self: Arc<Self>, shared: Arc<Shared>) {
         let every = shared.settings.interval;
-        let mut changes = shared.version.subscribe();
+        // The beats of targets that are asked together are spread over the interval.
+        let spread = every.mul_f64(self.share());
+        let mut changes = shared.wants.changes();
         let mut due = Instant::now();
-        let mut is_first = true;
+        let mut pause = spread;
         loop {
-            let version = *changes.borrow_and_update();
+            let version = changes.borrow_and_update().version;
             self.scrape(&shared, version, due).await;
-            // The beats of targets that were found together are spread over the interval.
-            due += if is_first { every.mul_f64(self.share()) } else { every };
-            is_first = false;
             let now = Instant::now();
-            if due < now {
-                // A scrape that took longer than the interval: the missed beats are not made up for.
-                due = now;
-            }
+            // The beats that a scrape longer than the interval has missed are not made up for.
+            due = now.max(due + pause);
+            pause = every;
             if let Ok(Ok(())) = timeout_at(due, changes.changed()).await {
                 sleep_until(now + HURRY_AFTER).await;
                 due = Instant::now();
+                pause = spread;
             }
         }
     }
 
     /// A number in 0..1 that is the target's own.
-    fn share(&self) -> f64 {
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(self.place.url.as_str());
+    pub(super) fn share(&self) -> f64 {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&self.place);
         hash as f64 / u64::MAX as f64
     }
 
@@ -178,10 +178,10 @@ impl Target {
         let status = response.status();
         if status == StatusCode::NOT_FOUND {
             let path = self.place.url.path();
-            return Err(SourceError::Refused(format!("HTTP {status}: {path} is not where its metrics are")));
+            return Err(SourceError::Unusable(format!("HTTP {status}: {path} is not where its metrics are")));
         }
         if status != StatusCode::OK {
-            return Err(SourceError::Refused(format!("HTTP {status}")));
+            return Err(SourceError::Unusable(format!("HTTP {status}")));
         }
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let format = Format::of(content_type).ok_or_else(|| {
@@ -195,22 +195,28 @@ impl Target {
 
     fn take(&self, shared: &Shared, body: &[u8], format: Format, at: Timestamp) -> Result<(), SourceError> {
         let wanted = shared.wants.wanted();
-        let mut state = self.state();
-        let own = state.history.series();
+        let (layout, own) = {
+            let state = self.state();
+            (Arc::clone(state.history.layout()), state.history.series())
+        };
         let others = self.series.load(Ordering::Relaxed).saturating_sub(own);
         let most = shared.settings.max_series.saturating_sub(others);
-        let taken = state.history.take((body, format), at, &wanted, &shared.layouts, most);
-        let now = state.history.series();
-        drop(state);
-        self.series.fetch_add(now, Ordering::Relaxed);
-        self.series.fetch_sub(own, Ordering::Relaxed);
-        taken.map_err(|unfit| match unfit {
+        // Without the lock: whoever reads the numbers must not wait for a page of megabytes.
+        let read = Page::read((body, format), at, &wanted, (&layout, &shared.layouts), most);
+        let read = read.map_err(|unfit| match unfit {
             Unfit::Malformed(malformed) => SourceError::Unusable(malformed.to_string()),
             Unfit::TooMany => SourceError::TooLarge(format!(
                 "more than {} series of all targets",
                 shared.settings.max_series
             )),
-        })
+        })?;
+        let mut state = self.state();
+        state.history.add(read, &wanted, &shared.layouts);
+        let now = state.history.series();
+        drop(state);
+        self.series.fetch_add(now, Ordering::Relaxed);
+        self.series.fetch_sub(own, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use crate::core::signal::{Kind, SeriesSignal, Signal};
 use crate::core::time::Timestamp;
 
-/// What nobody has asked for so long is no longer kept.
-const IDLE: Duration = Duration::from_mins(1);
+/// What nobody has asked for so long is no longer kept. Some metrics are refreshed every five minutes
+/// only, and their windows must last from one refresh to the next.
+const IDLE: Duration = Duration::from_mins(6);
 
 /// The names that are wanted at a time.
 #[derive(Debug, Default)]
@@ -48,7 +49,7 @@ impl Wanted {
 #[derive(Debug, Default)]
 pub(super) struct Wants {
     signals: Mutex<HashMap<Arc<Signal>, Want>>,
-    wanted: ArcSwap<Wanted>,
+    wanted: watch::Sender<Arc<Wanted>>,
 }
 
 /// One signal's part.
@@ -64,7 +65,12 @@ pub(super) struct Want {
 impl Wants {
     /// What is wanted now.
     pub(super) fn wanted(&self) -> Arc<Wanted> {
-        self.wanted.load_full()
+        Arc::clone(&self.wanted.borrow())
+    }
+
+    /// Tells when more is wanted; nobody waits for less.
+    pub(super) fn changes(&self) -> watch::Receiver<Arc<Wanted>> {
+        self.wanted.subscribe()
     }
 
     /// Notes that `signal` is asked for at `now`.
@@ -74,9 +80,9 @@ impl Wants {
             want.last = now;
             return *want;
         }
-        let want = Want { since: now, version: self.wanted.load().version + 1, last: now };
+        let want = Want { since: now, version: self.wanted.borrow().version + 1, last: now };
         signals.insert(Arc::clone(signal), want);
-        self.publish(&signals);
+        self.publish(&signals, true);
         want
     }
 
@@ -86,11 +92,11 @@ impl Wants {
         let before = signals.len();
         signals.retain(|_, want| now.since(want.last) < IDLE);
         if signals.len() < before {
-            self.publish(&signals);
+            self.publish(&signals, false);
         }
     }
 
-    fn publish(&self, signals: &HashMap<Arc<Signal>, Want>) {
+    fn publish(&self, signals: &HashMap<Arc<Signal>, Want>, is_more: bool) {
         let mut names: HashMap<Arc<str>, Duration> = HashMap::new();
         for signal in signals.keys() {
             names_of(signal, &mut |name, window| {
@@ -99,8 +105,10 @@ impl Wants {
             });
         }
         let keep = names.values().max().copied().unwrap_or_default();
-        let version = self.wanted.load().version + 1;
-        self.wanted.store(Arc::new(Wanted { version, names, keep }));
+        self.wanted.send_if_modified(|wanted| {
+            *wanted = Arc::new(Wanted { version: wanted.version + 1, names, keep });
+            is_more
+        });
     }
 }
 
@@ -121,7 +129,9 @@ fn names_of(signal: &Signal, take: &mut impl FnMut(Arc<str>, Duration)) {
             Kind::Mean => &["_sum", "_count"],
         };
         for series in &term.series {
-            parts.iter().for_each(|part| take(format!("{}{part}", series.name).into(), window));
+            for part in parts {
+                take(format!("{}{part}", series.name).into(), window);
+            }
         }
         if let Some(factor) = &term.factor {
             take(factor.series.name.as_str().into(), Duration::ZERO);
