@@ -17,9 +17,13 @@ pub(super) struct EngineFile {
     /// How the names of its series begin, where that tells them from everybody else's.
     #[serde(default)]
     pub prefix: Vec<String>,
-    /// Series of these prefixes that no preset reads; once stated, there are no others.
+    /// Series of these prefixes that no preset reads: all of them, or those whose names come near to
+    /// one that a preset reads.
     #[serde(default)]
     pub others: Vec<String>,
+    /// Whether there are no series of these prefixes but those that are read and the others.
+    #[serde(default)]
+    pub complete: bool,
     /// Labels that may hold the model's name.
     #[serde(default)]
     pub model: Vec<String>,

@@ -74,6 +74,7 @@ impl Catalog {
             detect: file.detect.into_iter().map(Arc::from).collect(),
             prefix: file.prefix,
             others: file.others,
+            complete: file.complete,
             element: file.element,
             blank_from: file.blank_from,
         });

@@ -46,6 +46,7 @@ pub struct Engine {
     pub detect: Arc<[Arc<str>]>,
     prefix: Vec<String>,
     others: Vec<String>,
+    complete: bool,
     labels: NeutralLabels,
     element: Vec<String>,
     blank_from: Option<u64>,
@@ -166,9 +167,14 @@ impl Catalog {
 }
 
 impl Engine {
-    /// Series of its own that no preset reads, if all of them are known; otherwise empty.
+    /// Series of its own that are known though no preset reads them.
     pub fn others(&self) -> &[String] {
         &self.others
+    }
+
+    /// Whether all series of its own are known.
+    pub fn is_complete(&self) -> bool {
+        self.complete
     }
 }
 

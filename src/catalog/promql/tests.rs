@@ -41,11 +41,16 @@ fn all_queries() -> Vec<(String, String)> {
         narrowed(&[]),
     ];
     let mut queries = Vec::new();
+    // Quantiles of one distribution ask the same.
+    let mut seen = HashSet::new();
     for name in names {
         let Some(metric) = catalog.resolve(&name) else { continue };
         for input in &metric.inputs {
             for coverage in &coverages {
-                queries.push((name.clone(), compile(&input.signal, coverage)));
+                let query = compile(&input.signal, coverage);
+                if seen.insert(query.clone()) {
+                    queries.push((name.clone(), query));
+                }
             }
         }
     }

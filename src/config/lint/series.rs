@@ -91,28 +91,125 @@ fn unknown(linter: &mut Linter<'_>, name: &str, at: Option<&std::ops::Range<usiz
     let Some((engine, prefix)) = catalog.owner(name) else { return };
     let base = PARTS.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
     let is_other = engine.others().iter().any(|other| other == base);
-    // A second colon makes it the name of somebody's recording rule.
-    if is_other || name[prefix.len()..].contains(':') {
+    // A second colon makes it the name of somebody's recording rule. The time of creation comes with
+    // any counter and histogram.
+    if is_other || name[prefix.len()..].contains(':') || name.ends_with("_created") {
         return;
     }
     let total = format!("{name}_total");
-    if catalog.known_series(&total).is_some() {
-        linter.warn(
-            at,
-            format!("nothing exports `{name}`"),
-            format!("counters end in `_total`: use `{total}`"),
-        );
+    let bare = name.strip_suffix("_total").filter(|bare| catalog.known_series(bare).is_some());
+    let counter = if catalog.known_series(&total).is_some() {
+        Some(format!("counters end in `_total`: use `{total}`"))
+    } else {
+        bare.map(|bare| format!("here counters do not end in `_total`: use `{bare}`"))
+    };
+    if let Some(hint) = counter {
+        linter.warn(at, format!("nothing exports `{name}`"), hint);
         return;
     }
-    let near = did_you_mean(base, catalog.raw_names().filter(|known| known.starts_with(prefix)));
+    let nearest = |word| did_you_mean(word, catalog.raw_names().filter(|known| known.starts_with(prefix)));
+    // What looks like a histogram's count may be a name in its own right.
+    let whole = nearest(name).filter(|near| is_near(name, near));
+    let near = whole.or_else(|| nearest(base));
     // Where not every series is known, only near misses are worth a word.
-    if engine.others().is_empty() && !near.is_some_and(|near| is_near(base, near)) {
+    if !engine.is_complete() && whole.is_none() && !near.is_some_and(|near| is_near(base, near)) {
         return;
     }
-    let suffix = &name[base.len()..];
+    let suffix = if whole.is_some() { "" } else { &name[base.len()..] };
     let hint = match near {
         Some(near) => format!("did you mean `{near}{suffix}`?"),
         None => "look it up on the engine's metrics page".to_owned(),
     };
     linter.warn(at, format!("the catalog knows no series `{name}`"), hint);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use crate::catalog::Catalog;
+    use crate::config::{Diagnostic, Diagnostics, check};
+
+    static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog::built_in().unwrap());
+
+    /// What is said of a query of this series.
+    fn said(series: &str) -> String {
+        let text = format!(
+            "apiVersion: inferometer.dev/v1alpha1\nkind: Configuration\nmetrics:\n- {{ name: a, type: extensive, \
+             promql: 'sum by (namespace) ({series})' }}\n"
+        );
+        let mut diags = Diagnostics::default();
+        check("a.yaml", &text, &CATALOG, None, &mut diags);
+        let report = diags.finish();
+        let one = |problem: &Diagnostic| {
+            format!("{}; {}", problem.message, problem.hint.clone().unwrap_or_default())
+        };
+        report.diagnostics.iter().map(one).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn names_that_are_right_pass_in_silence() {
+        for series in [
+            "vllm:num_requests_swapped",
+            "sglang:gen_throughput",
+            "rate(sglang:num_so_requests_total[2m])",
+            "rate(tgi_request_count[2m])",
+            "rate(te_embed_count[2m])",
+            "rate(nv_inference_request_failure[2m])",
+            "nv_cpu_utilization",
+            "trtllm_num_context_requests",
+            "lmdeploy:prefix_cache_hit_rate",
+            "llamacpp:n_tokens_max",
+            "ray_serve_deployment_replica_healthy",
+            "dynamo_frontend_model_context_length",
+            "rate(inference_objective_request_tpot_seconds_sum[2m])",
+            "habanalabs_temperature_onchip",
+            "kube_deployment_status_replicas",
+            "llamacpp:tokens_created",
+            // Nobody's prefix.
+            "num_requests_waitin",
+            "gpu_used_vrom",
+            "node_gpu_hourly_costs",
+        ] {
+            assert_eq!(said(series), "", "{series}");
+        }
+    }
+
+    #[test]
+    fn slips_are_told_and_of_engines_known_in_full_every_unknown_name() {
+        for (series, expected) in [
+            (
+                "sglang:num_queue_req",
+                "the catalog knows no series `sglang:num_queue_req`; did you mean `sglang:num_queue_reqs`?",
+            ),
+            (
+                "nv_inference_pending_requests_count",
+                "the catalog knows no series `nv_inference_pending_requests_count`; did you mean \
+                 `nv_inference_pending_request_count`?",
+            ),
+            (
+                "rate(trtllm_request_success[2m])",
+                "nothing exports `trtllm_request_success`; counters end in `_total`: use `trtllm_request_success_total`",
+            ),
+            (
+                "rate(tgi_request_success_total[2m])",
+                "nothing exports `tgi_request_success_total`; here counters do not end in `_total`: use \
+                 `tgi_request_success`",
+            ),
+            (
+                "vllm:made_up",
+                "the catalog knows no series `vllm:made_up`; look it up on the engine's metrics page",
+            ),
+        ] {
+            assert_eq!(said(series), expected, "{series}");
+        }
+    }
+
+    #[test]
+    fn only_another_name_of_the_same_series_is_a_rename() {
+        let renamed = said("sglang:num_prefill_prealloc_queue_reqs{priority=\"\"}");
+        assert!(renamed.starts_with("`sglang:num_prefill_prealloc_queue_reqs` is called"), "{renamed}");
+        // By request in place of by step: other labels, another moment.
+        assert_eq!(said("rate(sglang:generation_tokens_total[2m])"), "");
+    }
 }
