@@ -400,11 +400,14 @@ fn describe(formula: &Formula) -> String {
         };
         terms.iter().map(one).collect::<Vec<_>>().join(" + ")
     };
+    let scale = |times: f64| {
+        if (times - 1.0).abs() < f64::EPSILON { String::new() } else { format!("{times} * ") }
+    };
     match formula {
         Formula::Linear(terms) => sum(terms),
         Formula::Ratio { numerator, denominator } => format!("({}) / ({})", sum(numerator), sum(denominator)),
-        Formula::Quantile(q) => format!("quantile {q} of the merged buckets"),
-        Formula::Mean => "sum / count".to_owned(),
+        Formula::Quantile { q, times } => format!("{}quantile {q} of the merged buckets", scale(*times)),
+        Formula::Mean { times } => format!("{}sum / count", scale(*times)),
     }
 }
 

@@ -125,10 +125,18 @@ pub enum Formula {
         /// Below it.
         denominator: Vec<Weighted>,
     },
-    /// A quantile (0..1) of a distribution.
-    Quantile(f64),
-    /// The mean of a distribution, in units of the observation times this factor.
-    Mean,
+    /// A quantile of a distribution.
+    Quantile {
+        /// Which one (0..1).
+        q: f64,
+        /// What observations are multiplied by: a change of unit.
+        times: f64,
+    },
+    /// The mean of a distribution.
+    Mean {
+        /// What observations are multiplied by: a change of unit.
+        times: f64,
+    },
 }
 
 /// One engine's way to provide a metric.

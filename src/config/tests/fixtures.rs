@@ -30,8 +30,14 @@ fn bad_files_are_explained() {
     });
 }
 
+/// Engines whose queries are shown: those of the others are the catalog's own affair.
+const SHOWN: [&str; 2] = ["vllm", "dcgm"];
+
 /// One line for each metric, and what its source is asked.
 fn describe(checked: &Checked) -> String {
+    let catalog = Catalog::built_in().unwrap();
+    let is_shown =
+        |name: &str| SHOWN.contains(&name) || catalog.engines().iter().all(|engine| &*engine.name != name);
     let mut text = String::new();
     for one in &checked.metrics {
         let metric = &one.metric;
@@ -48,7 +54,7 @@ fn describe(checked: &Checked) -> String {
             metric.window(),
             metric.hold
         );
-        for (engine, query) in &one.queries {
+        for (engine, query) in one.queries.iter().filter(|(engine, _)| is_shown(engine)) {
             let _ = writeln!(text, "  {engine}: {}", query.replace('\n', " "));
         }
     }
