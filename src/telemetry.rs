@@ -20,11 +20,12 @@ use prometheus_client::registry::Registry;
 const CODES: [u16; 15] = [200, 304, 400, 401, 403, 404, 405, 406, 414, 431, 500, 503, 504, 429, 0];
 
 /// Refusal reasons, as `Refusal::reason` names them; any other counts under the last.
-const REASONS: [&str; 9] = [
+const REASONS: [&str; 10] = [
     "loading",
     "source_down",
     "stale",
     "recovering",
+    "silent",
     "no_series",
     "incomplete",
     "idle",

@@ -9,8 +9,8 @@ use super::quantity::{Quantity, QuantityError};
 use super::reading::{Derivation, ElementStep, InputStep, Reading};
 use super::refusal::Refusal;
 use super::selector::Selector;
-use super::series::Series;
-use super::signal::Signal;
+use super::series::{Series, Silent};
+use super::signal::{Element, Signal};
 use super::time::{Human, Timestamp};
 
 /// Whom a request asks about.
@@ -116,6 +116,15 @@ impl<'a> Run<'a> {
         if !is_covered {
             return Err(self.unread(&input.signal, snapshot));
         }
+        if let Some(silent) = set.silent().iter().find(|one| !one.known && self.concerns(one, input)) {
+            return Err(Refusal::Silent {
+                metric: self.metric.name.to_string(),
+                signal: input.signal.to_string(),
+                source_name: self.source_name.to_owned(),
+                target: silent.labels.get("instance").unwrap_or("?").to_owned(),
+                cause: silent.cause.to_string(),
+            });
+        }
         // A set that was read before its window was covered does not become right by getting old.
         if let Some(until) = snapshot.usable_from {
             let read = snapshot.refreshed_at.unwrap_or_default();
@@ -140,7 +149,9 @@ impl<'a> Run<'a> {
             let bounds = snapshot.bounds(series.cadence(), self.metric.hold);
             let sampled_at = set.sampled_at(series);
             if bounds.judge(self.now.since(sampled_at)) == Age::Expired {
-                return Err(self.stale(&input.signal, snapshot, sampled_at, bounds.limit));
+                let cause = set.silent().iter().find(|silent| silent.is_source_of(series));
+                let cause = cause.map(|silent| silent.cause.as_ref());
+                return Err(self.stale(&input.signal, snapshot, sampled_at, bounds.limit, cause));
             }
             stale = stale.min(sampled_at.plus(bounds.fresh));
             expires = expires.min(sampled_at.plus(bounds.limit));
@@ -162,16 +173,45 @@ impl<'a> Run<'a> {
         Ok(Ok(Selected { input, snapshot, elements, at, sampled_at, stale, expires }))
     }
 
+    /// Whether a target that does not answer may have what is asked for.
+    fn concerns(&self, silent: &Silent, input: &Input) -> bool {
+        let Question { namespace, selector } = self.question;
+        if silent.engine.as_ref().is_some_and(|engine| *engine != input.engine) {
+            return false;
+        }
+        // An exporter of devices tells of pods in namespaces other than its own, and so does one of
+        // prices.
+        if matches!(input.signal.element(), Element::Device(_)) || input.signal.has_factor() {
+            return true;
+        }
+        let is_in_scope = match self.metric.scope {
+            Scope::Namespace => silent.labels.get("namespace").is_none_or(|own| own == namespace),
+            Scope::Cluster => true,
+        };
+        let label = |name: &str| match name {
+            "engine" => silent.engine.as_deref(),
+            _ => silent.labels.get(name),
+        };
+        is_in_scope && selector.may_match(label)
+    }
+
     /// Whether the source was read at `read` lately enough to be believed about what it has not.
     fn check_age(&self, signal: &Signal, snapshot: &Snapshot, read: Timestamp) -> Result<(), Refusal> {
         let bounds = snapshot.bounds(None, self.metric.hold);
         match bounds.judge(self.now.since(read)) {
-            Age::Expired => Err(self.stale(signal, snapshot, read, bounds.limit)),
+            Age::Expired => Err(self.stale(signal, snapshot, read, bounds.limit, None)),
             Age::Fresh | Age::Held => Ok(()),
         }
     }
 
-    fn stale(&self, signal: &Signal, snapshot: &Snapshot, sampled: Timestamp, limit: Duration) -> Refusal {
+    fn stale(
+        &self,
+        signal: &Signal,
+        snapshot: &Snapshot,
+        sampled: Timestamp,
+        limit: Duration,
+        cause: Option<&str>,
+    ) -> Refusal {
         // A query that hangs has not failed yet.
         let silence =
             snapshot.refreshed_at.map(|at| self.now.since(at)).filter(|it| *it > snapshot.interval * 3 / 2);
@@ -181,9 +221,8 @@ impl<'a> Run<'a> {
             source_name: self.source_name.to_owned(),
             age: self.now.since(sampled),
             limit,
-            cause: snapshot
-                .failure
-                .as_deref()
+            cause: cause
+                .or(snapshot.failure.as_deref())
                 .map(str::to_owned)
                 .or_else(|| silence.map(|time| format!("no answer for {}", Human(time)))),
         }
@@ -229,7 +268,11 @@ impl<'a> Run<'a> {
 
     fn nothing(&self, known: &[(&Input, &Snapshot)], absences: &[String]) -> Result<Reading, Refusal> {
         // Without any snapshot nothing is known of the source, not even that it is well.
-        let well = !known.is_empty() && known.iter().all(|(_, snapshot)| snapshot.is_well(self.now));
+        let well = !known.is_empty()
+            && known.iter().all(|(input, snapshot)| {
+                let mut silent = snapshot.set.iter().flat_map(|set| set.silent());
+                snapshot.is_well(self.now) && !silent.any(|silent| self.concerns(silent, input))
+            });
         if self.metric.absent == Missing::Zero && well {
             let read =
                 known.iter().filter_map(|(_, snapshot)| snapshot.refreshed_at).min().unwrap_or(self.now);

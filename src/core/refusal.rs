@@ -61,6 +61,22 @@ pub enum Refusal {
         /// How long until it is.
         remaining: Duration,
     },
+    /// A target that may have such series has never told any.
+    #[error(
+        "{metric}: target {target} does not answer, so {signal} is not known: {cause}; source {source_name}"
+    )]
+    Silent {
+        /// The metric asked for.
+        metric: String,
+        /// The signal behind it.
+        signal: String,
+        /// The source of the signal.
+        source_name: String,
+        /// The target's address.
+        target: String,
+        /// What it did.
+        cause: String,
+    },
     /// The source is well and has no such series.
     #[error("{metric}: no series: {reason}")]
     NoSeries {
@@ -107,6 +123,7 @@ impl Refusal {
             Self::SourceDown { .. } => "source_down",
             Self::Stale { .. } => "stale",
             Self::Recovering { .. } => "recovering",
+            Self::Silent { .. } => "silent",
             Self::NoSeries { .. } => "no_series",
             Self::Incomplete { .. } => "incomplete",
             Self::Idle { .. } => "idle",

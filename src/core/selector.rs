@@ -124,6 +124,11 @@ impl Selector {
         self.requirements.is_empty()
     }
 
+    /// Whether labels of which only some are known may match.
+    pub fn may_match<'v>(&self, get: impl Fn(&str) -> Option<&'v str>) -> bool {
+        self.requirements.iter().all(|one| get(one.key()).is_none_or(|value| one.matches(Some(value))))
+    }
+
     /// The requirements, sorted by key, then operator, then values.
     pub fn requirements(&self) -> &[Requirement] {
         &self.requirements

@@ -13,6 +13,9 @@ pub use builder::Builder;
 /// One label: name and value. Both are shared, since a fleet repeats them thousands of times.
 pub type Label = (Arc<str>, Arc<str>);
 
+/// What names a pod and a part of it.
+const POD: [&str; 3] = ["container", "namespace", "pod"];
+
 /// Labels of one series, sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Labels(Box<[Label]>);
@@ -33,6 +36,36 @@ impl Labels {
     fn shared(&self, name: &str) -> Option<&Arc<str>> {
         let index = self.0.binary_search_by(|(key, _)| key.as_ref().cmp(name)).ok()?;
         Some(&self.0[index].1).filter(|value| !value.is_empty())
+    }
+
+    /// Those whose name `keeps` accepts.
+    #[must_use]
+    pub fn filtered(&self, keeps: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|(name, _)| keeps(name)).cloned().collect())
+    }
+
+    /// These with those of `target`, as Prometheus joins what a page tells with what is known of its
+    /// target: a name that both have is the target's, and the page's becomes `exported_…`.
+    ///
+    /// Unlike there, what names a pod stays together: a target of which only the namespace is known
+    /// would otherwise seem to be the pod that its page tells of.
+    #[must_use]
+    pub fn told_by(&self, target: &Self) -> Self {
+        let both_have = |name: &str| self.get(name).is_some() && target.get(name).is_some();
+        let is_watching = POD.iter().any(|name| both_have(name));
+        let mut pairs: Vec<Label> = Vec::with_capacity(self.0.len() + target.0.len());
+        pairs.extend_from_slice(&target.0);
+        for (name, value) in &self.0 {
+            let mut name = Arc::clone(name);
+            if is_watching && POD.contains(&&*name) {
+                name = format!("exported_{name}").into();
+            }
+            while target.get(&name).is_some() {
+                name = format!("exported_{name}").into();
+            }
+            pairs.push((name, Arc::clone(value)));
+        }
+        Self::new(pairs)
     }
 
     /// All pairs, sorted by name.
@@ -78,6 +111,29 @@ impl Series {
     }
 }
 
+/// A target that does not answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Silent {
+    /// What every series of it would carry.
+    pub labels: Labels,
+    /// The only engine that it can be, if that was said.
+    pub engine: Option<Arc<str>>,
+    /// What it did.
+    pub cause: Arc<str>,
+    /// Whether its last numbers are still in the set. If it never had any, a sum without it is
+    /// unknown, not smaller.
+    pub known: bool,
+}
+
+impl Silent {
+    /// Whether `series` was told by this target.
+    pub fn is_source_of(&self, series: &Series) -> bool {
+        let told_by =
+            |name| self.labels.get(name).is_some_and(|value| series.labels.get(name) == Some(value));
+        told_by("job") && told_by("instance")
+    }
+}
+
 /// A signal's numbers for the whole cluster, indexed by namespace.
 #[derive(Debug, Default)]
 pub struct SeriesSet {
@@ -85,9 +141,21 @@ pub struct SeriesSet {
     series: Vec<Series>,
     namespaces: HashMap<Arc<str>, Range<usize>>,
     clock_offset: i64,
+    silent: Vec<Silent>,
 }
 
 impl SeriesSet {
+    /// With the targets that do not answer, where the source knows its targets.
+    #[must_use]
+    pub fn with_silent(self, silent: Vec<Silent>) -> Self {
+        Self { silent, ..self }
+    }
+
+    /// The targets that do not answer.
+    pub fn silent(&self) -> &[Silent] {
+        &self.silent
+    }
+
     /// What each cell of a series holds; buckets come in rising order of their bound.
     pub fn columns(&self) -> &[Column] {
         &self.columns

@@ -203,6 +203,11 @@ impl Signal {
         }
     }
 
+    /// Whether its numbers are multiplied by those of another exporter.
+    pub fn has_factor(&self) -> bool {
+        matches!(self, Self::Series(signal) if signal.terms.iter().any(|term| term.factor.is_some()))
+    }
+
     /// Whether one element costs many series, so that it pays to ask for wanted namespaces only.
     pub fn is_dear(&self) -> bool {
         matches!(self, Self::Series(signal) if signal.terms.iter().any(|term| term.kind == Kind::Buckets))

@@ -16,6 +16,7 @@ use crate::core::metric::{Input, Scope};
 use crate::core::reading::{Derivation, Reading};
 use crate::core::refusal::Refusal;
 use crate::core::selector::Selector;
+use crate::core::series::{SeriesSet, Silent};
 use crate::core::signal::PRESENT;
 use crate::core::time::Timestamp;
 
@@ -186,13 +187,19 @@ fn asker<'a>(binding: &Binding, ask: Ask<'a>) -> &'a str {
 fn is_there(input: &Input, presence: Option<&Snapshot>) -> bool {
     let Some(set) = presence.and_then(|known| known.set.as_ref()) else { return true };
     let names = |name| input.detect.iter().any(|detect| detect.as_ref() == name);
-    input.detect.is_empty() || set.all().iter().any(|series| series.labels.get(PRESENT).is_some_and(names))
+    // A target that has never answered may be of any engine.
+    let may_be = |one: &Silent| !one.known && one.engine.as_ref().is_none_or(|own| *own == input.engine);
+    input.detect.is_empty()
+        || set.all().iter().any(|series| series.labels.get(PRESENT).is_some_and(names))
+        || set.silent().iter().any(may_be)
 }
 
 /// What is known of every engine's series where none of the engines is there: that there are none,
 /// for as long as the source can be believed.
 fn nothing_there(presence: &Snapshot) -> Snapshot {
-    Snapshot { set: Some(Arc::default()), coverage: Coverage::Cluster, ..presence.clone() }
+    let silent = presence.set.iter().flat_map(|set| set.silent()).cloned().collect();
+    let set = Some(Arc::new(SeriesSet::default().with_silent(silent)));
+    Snapshot { set, coverage: Coverage::Cluster, ..presence.clone() }
 }
 
 /// What is known of a binding's inputs.

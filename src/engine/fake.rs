@@ -13,10 +13,10 @@ use crate::core::freshness::Coverage;
 use crate::core::metric::Metric;
 use crate::core::refusal::Refusal;
 use crate::core::selector::Selector;
-use crate::core::series::{Builder, Column, Labels};
+use crate::core::series::{Builder, Column, Labels, Silent};
 use crate::core::signal::{Kind, PRESENT, Signal};
 use crate::core::time::Timestamp;
-use crate::source::{Answer, Fetch, Source, SourceError};
+use crate::source::{Answer, Fetch, Source, SourceError, Vitals};
 use crate::telemetry::Telemetry;
 
 /// How a question for presence begins.
@@ -85,6 +85,12 @@ pub(crate) struct Script {
     pub(crate) sampled: Option<Timestamp>,
     /// When the process started, if it tells.
     pub(crate) started: Option<Timestamp>,
+    /// Targets that do not answer.
+    pub(crate) silent: Vec<Silent>,
+    /// How often its numbers are new, if it tells.
+    pub(crate) renews: Option<Duration>,
+    /// How it is doing, if it tells.
+    pub(crate) vitals: Option<Vitals>,
 }
 
 /// One question that was asked.
@@ -115,6 +121,9 @@ impl Fake {
             engines: vec!["alpha"],
             sampled: None,
             started: None,
+            silent: Vec::new(),
+            renews: None,
+            vitals: None,
         };
         Arc::new(Self {
             name,
@@ -221,8 +230,8 @@ impl Script {
                 }
             }
         }
-        let set = builder.finish(signal.element(), &signal.labels(), 0);
-        Answer { set, memory_from: self.started, warnings: Vec::new() }
+        let set = builder.finish(signal.element(), &signal.labels(), 0).with_silent(self.silent.clone());
+        Answer { set, memory_from: self.started, warnings: Vec::new(), cost: None }
     }
 
     fn cells(&self, kind: Kind) -> Vec<(Column, f64)> {
@@ -249,6 +258,14 @@ impl Source for Fake {
 
     fn describe(&self, signal: &Signal, _: &Coverage) -> Arc<str> {
         signal.to_string().into()
+    }
+
+    fn renews_every(&self) -> Option<Duration> {
+        self.script().renews
+    }
+
+    fn vitals(&self) -> Option<Vitals> {
+        self.script().vitals
     }
 }
 

@@ -11,8 +11,9 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use super::{Engine, Slot};
 use crate::core::freshness::Snapshot;
 use crate::core::time::{Human, Timestamp};
+use crate::source::Vitals;
 
-/// Encodes an engine's signals.
+/// Encodes an engine's signals and sources.
 pub struct Signals(pub Arc<Engine>);
 
 impl fmt::Debug for Signals {
@@ -48,6 +49,24 @@ const GAUGES: [(&str, &str, Value); 7] = [
     }),
 ];
 
+type Vital = fn(&Vitals) -> f64;
+
+/// One gauge for each source that reads targets by itself.
+const VITALS: [(&str, &str, Vital); 6] = [
+    ("scrape_targets", "Targets that are read directly", |vitals| vitals.targets as f64),
+    ("scrape_targets_silent", "Targets that did not answer when they were last asked", |vitals| {
+        vitals.silent as f64
+    }),
+    ("scrape_series", "Series held of targets", |vitals| vitals.series as f64),
+    ("scrape_bytes", "Memory that they take, about", |vitals| vitals.bytes as f64),
+    ("scrape_duration_seconds", "The longest that a target took for its latest answer", |vitals| {
+        vitals.longest.as_secs_f64()
+    }),
+    ("scrape_delay_seconds", "The most by which a latest scrape began later than it was due", |vitals| {
+        vitals.latest.as_secs_f64()
+    }),
+];
+
 impl Collector for Signals {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         // A signal read at two paces is one to the operator; a label set may come once only, and
@@ -63,6 +82,15 @@ impl Collector for Signals {
             for (slot, snapshot) in &snapshots {
                 let Some(value) = value(snapshot, now) else { continue };
                 ConstGauge::new(value).encode(gauges.encode_family(&labels(slot))?)?;
+            }
+        }
+        let generation = self.0.generation();
+        let vitals = generation.sources().iter().filter_map(|source| Some((source.name(), source.vitals()?)));
+        let vitals: Vec<_> = vitals.collect();
+        for (name, help, value) in VITALS {
+            let mut gauges = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (source, vitals) in &vitals {
+                ConstGauge::new(value(vitals)).encode(gauges.encode_family(&[("source", *source)])?)?;
             }
         }
         let total: usize =

@@ -12,7 +12,7 @@ use super::clock::Clock;
 use super::slot::Slot;
 use crate::core::freshness::{Refreshed, Snapshot};
 use crate::core::time::Timestamp;
-use crate::source::{Answer, SourceError};
+use crate::source::{Answer, Source, SourceError};
 use crate::telemetry::Telemetry;
 
 /// How often sources are read.
@@ -48,6 +48,12 @@ impl Pace {
     /// The interval that fits a query that took so long.
     pub fn interval(&self, took: Duration) -> Duration {
         (took * self.share).clamp(self.fastest, self.slowest)
+    }
+
+    /// The pace for `source`: one that reads ahead is asked twice in the time in which its numbers
+    /// are new once, so that they are old by half of that at most.
+    pub(super) fn of(self, source: &dyn Source) -> Self {
+        source.renews_every().map_or(self, |every| Self { fastest: (every / 2).min(self.slowest), ..self })
     }
 
     /// The pause after the n-th failure in a row (from 1), before it is spread.
@@ -153,8 +159,9 @@ async fn refresh(slot: &Arc<Slot>, context: &Context) -> Result<(), SourceError>
 async fn read(slot: Arc<Slot>, pace: Pace, asked_at: Timestamp) -> Result<Snapshot, SourceError> {
     let coverage = slot.coverage(asked_at);
     let began = Instant::now();
-    let Answer { set, memory_from, warnings } = slot.source.fetch(&slot.signal, &coverage, asked_at).await?;
-    let took = began.elapsed();
+    let Answer { set, memory_from, warnings, cost } =
+        slot.source.fetch(&slot.signal, &coverage, asked_at).await?;
+    let took = cost.unwrap_or_else(|| began.elapsed());
     let before = slot.snapshot();
     for warning in warnings.iter().filter(|warning| !before.warnings.contains(warning)) {
         warn!(source = slot.source_name(), signal = %slot.signal, warning, "source remarks on its answer");
@@ -167,7 +174,7 @@ async fn read(slot: Arc<Slot>, pace: Pace, asked_at: Timestamp) -> Result<Snapsh
     let refreshed = Refreshed {
         at: asked_at,
         set,
-        interval: slot.fixed_interval.unwrap_or_else(|| pace.interval(took)),
+        interval: slot.fixed_interval.unwrap_or_else(|| pace.of(&*slot.source).interval(took)),
         coverage,
         memory_from,
         query,

@@ -6,7 +6,11 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use self::prometheus::Prometheus;
+use self::scrape::Scrape;
+use self::scrape::discover::{Addresses, Endpoint};
 use crate::core::freshness::Coverage;
 use crate::core::series::SeriesSet;
 use crate::core::signal::Signal;
@@ -14,7 +18,45 @@ use crate::core::time::Timestamp;
 
 pub(crate) mod body;
 mod credentials;
+mod http;
 pub mod prometheus;
+pub mod scrape;
+
+pub use self::credentials::{Auth, Text};
+
+/// A source as it is configured.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Definition {
+    /// A server with the Prometheus query API.
+    Prometheus(prometheus::Settings),
+    /// Targets that are read directly.
+    Scrape(scrape::Settings, Vec<Endpoint>),
+}
+
+impl Definition {
+    /// The source's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Prometheus(settings) => &settings.name,
+            Self::Scrape(settings, _) => &settings.name,
+        }
+    }
+
+    /// Whether it answers queries in PromQL.
+    pub fn knows_promql(&self) -> bool {
+        matches!(self, Self::Prometheus(_))
+    }
+
+    /// The source; nothing is connected yet.
+    pub fn build(self) -> Arc<dyn Source> {
+        match self {
+            Self::Prometheus(settings) => Arc::new(Prometheus::new(settings)),
+            Self::Scrape(settings, endpoints) => {
+                Arc::new(Scrape::new(settings, Arc::new(Addresses::new(endpoints))))
+            }
+        }
+    }
+}
 
 /// What a source returns for one signal.
 #[derive(Debug)]
@@ -25,6 +67,26 @@ pub struct Answer {
     pub memory_from: Option<Timestamp>,
     /// What the source remarked on its answer.
     pub warnings: Vec<String>,
+    /// What the answer cost, where that is not the time it took: of a source that waits for others to
+    /// be read and then works from memory.
+    pub cost: Option<Duration>,
+}
+
+/// How a source that reads targets by itself is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Vitals {
+    /// How many targets there are.
+    pub targets: usize,
+    /// How many of them did not answer when they were last asked.
+    pub silent: usize,
+    /// How many series are held.
+    pub series: usize,
+    /// What they take in bytes, about.
+    pub bytes: usize,
+    /// The longest that a target took for its latest answer.
+    pub longest: Duration,
+    /// The most by which a latest scrape began later than it was due.
+    pub latest: Duration,
 }
 
 /// Why a source gave no answer, in words that reach the HPA's condition: never a credential, never
@@ -82,4 +144,20 @@ pub trait Source: Send + Sync {
 
     /// What will be asked, in the source's own language, for people.
     fn describe(&self, signal: &Signal, coverage: &Coverage) -> Arc<str>;
+
+    /// Whether it can read such a signal at all.
+    fn can_read(&self, signal: &Signal) -> bool {
+        let _ = signal;
+        true
+    }
+
+    /// How often its numbers are new, if it is known beforehand and asking costs nobody else anything.
+    fn renews_every(&self) -> Option<Duration> {
+        None
+    }
+
+    /// How it is doing, if it reads targets by itself.
+    fn vitals(&self) -> Option<Vitals> {
+        None
+    }
 }

@@ -11,17 +11,15 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use self::decode::Decoded;
-use super::body::{read_limited, root_cause};
-use super::credentials::read;
-use super::{Answer, Fetch, Source, SourceError};
+use super::body::read_limited;
+use super::http::{Http, Reach};
+use super::{Answer, Auth, Fetch, Source, SourceError};
 use crate::catalog::promql;
 use crate::core::freshness::Coverage;
 use crate::core::signal::Signal;
-use crate::core::time::{Human, Timestamp};
+use crate::core::time::Timestamp;
 
 mod decode;
-
-pub use super::credentials::{Auth, Text};
 
 /// How often the server is asked when it started.
 const START_EVERY: Duration = Duration::from_secs(15);
@@ -88,7 +86,7 @@ pub struct Prometheus {
     query_url: Url,
     runtime_url: Url,
     storage_url: Url,
-    client: ArcSwapOption<(Vec<u8>, Client)>,
+    http: Http,
     start: ArcSwapOption<Start>,
 }
 
@@ -115,8 +113,8 @@ impl Prometheus {
             query_url: under("/api/v1/query"),
             runtime_url: under("/api/v1/status/runtimeinfo"),
             storage_url: under("/api/v1/status/tsdb"),
+            http: Http::new(settings.auth.clone(), settings.timeout, Reach::of(settings.url.scheme())),
             settings,
-            client: ArcSwapOption::empty(),
             start: ArcSwapOption::empty(),
         }
     }
@@ -127,7 +125,7 @@ impl Prometheus {
         coverage: &Coverage,
         now: Timestamp,
     ) -> Result<Answer, SourceError> {
-        let client = self.client()?;
+        let client = self.http.client()?;
         let query = promql::compile(signal, coverage);
         let within = format!("{}ms", self.settings.timeout.as_millis());
         let form = [("query", query.as_str()), ("timeout", within.as_str())];
@@ -145,7 +143,7 @@ impl Prometheus {
             return Err(SourceError::Partial(warning.clone()));
         }
         let memory_from = self.memory_from(&client, now).await;
-        Ok(Answer { set: decoded.set, memory_from, warnings: decoded.warnings })
+        Ok(Answer { set: decoded.set, memory_from, warnings: decoded.warnings, cost: None })
     }
 
     async fn decode(
@@ -210,75 +208,10 @@ impl Prometheus {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, SourceError> {
-        let headers = self.settings.auth.headers()?;
-        let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
-        let response = request.send().await.map_err(|error| self.transport_error(&error))?;
-        let status = response.status();
-        if status.is_redirection() {
-            return Err(SourceError::Refused(format!(
-                "HTTP {status}: redirects are not followed; configure the final URL"
-            )));
-        }
-        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            return Err(SourceError::Refused(format!("HTTP {status}: check the credentials of this source")));
-        }
-        Ok(response)
-    }
-
-    fn transport_error(&self, error: &reqwest::Error) -> SourceError {
-        if error.is_timeout() {
-            return SourceError::Timeout(Human(self.settings.timeout).to_string());
-        }
         let host = self.settings.url.host_str().unwrap_or_default();
         let port = self.settings.url.port_or_known_default().unwrap_or_default();
-        SourceError::Unreachable(format!("{host}:{port}: {}", root_cause(error)))
+        self.http.send(request, &format!("{host}:{port}")).await
     }
-
-    /// The HTTP client, rebuilt when a certificate file has changed.
-    fn client(&self) -> Result<Client, SourceError> {
-        let fingerprint = self.settings.auth.tls_fingerprint()?;
-        if let Some(known) = self.client.load().as_ref().filter(|known| known.0 == fingerprint) {
-            return Ok(known.1.clone());
-        }
-        let client = build_client(&self.settings)?;
-        self.client.store(Some(Arc::new((fingerprint, client.clone()))));
-        Ok(client)
-    }
-}
-
-fn build_client(settings: &Settings) -> Result<Client, SourceError> {
-    let unusable = |what: &str, error: &dyn std::error::Error| {
-        SourceError::Credentials(format!("{what} cannot be used: {}", root_cause(error)))
-    };
-    // Without a provider the builder would panic; the first one installed stays.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(settings.timeout)
-        .connect_timeout(settings.timeout.min(Duration::from_secs(5)))
-        // A pooled connection to an address that has moved would outlive the move.
-        .pool_idle_timeout(Duration::from_secs(30))
-        .user_agent(concat!("inferometer/", env!("CARGO_PKG_VERSION")));
-    if let Some(path) = &settings.auth.ca {
-        let certificates = reqwest::Certificate::from_pem_bundle(&read(path)?)
-            .map_err(|error| unusable(&path.display().to_string(), &error))?;
-        if certificates.is_empty() {
-            return Err(SourceError::Credentials(format!("{} holds no certificate", path.display())));
-        }
-        builder = builder.tls_certs_only(certificates);
-    } else if settings.url.scheme() == "http" {
-        // Redirects are not followed, so TLS is never spoken: an image without the system's
-        // certificates must not keep the client from being built.
-        builder = builder.tls_certs_only([]);
-    }
-    if let Some((certificate, key)) = &settings.auth.client_certificate {
-        let pem = [read(certificate)?, b"\n".to_vec(), read(key)?].concat();
-        let identity = reqwest::Identity::from_pem(&pem).map_err(|error| {
-            unusable(&format!("{} with {}", certificate.display(), key.display()), &error)
-        })?;
-        builder = builder.identity(identity);
-    }
-    builder.build().map_err(|error| unusable("the client's TLS settings", &error))
 }
 
 impl Source for Prometheus {

@@ -13,6 +13,7 @@ use crate::core::metric::Metric;
 use crate::core::signal::{Element, QuerySignal, Signal};
 use crate::engine::fake::{Deed, World, like};
 use crate::engine::observe::Signals;
+use crate::source::Vitals;
 
 /// What `/metrics` shows.
 pub(super) fn encode(world: &World) -> String {
@@ -46,6 +47,15 @@ async fn busy() -> Server {
     server.world.source.script().deed = Deed::Fail;
     server.metric("g0").await;
     sleep(std::time::Duration::from_secs(20)).await;
+    server.world.source.script().vitals = Some(Vitals {
+        targets: 5,
+        silent: 2,
+        series: 700,
+        bytes: 80_000,
+        longest: std::time::Duration::from_millis(250),
+        latest: std::time::Duration::from_millis(1500),
+    });
+    server.world.telemetry.refused("silent");
     server.world.telemetry.reloaded(true);
     server.world.telemetry.certificate_reloaded(false);
     server.world.telemetry.answered(418, std::time::Duration::from_secs(5));
@@ -66,12 +76,19 @@ async fn requests_are_counted_by_code_and_refusals_by_reason() {
         r#"inferometer_refusals_total{reason="no_series"} 2"#,
         r#"inferometer_refusals_total{reason="source_down"} 1"#,
         r#"inferometer_refusals_total{reason="stale"} 0"#,
+        r#"inferometer_refusals_total{reason="silent"} 1"#,
         "inferometer_remembered_readings_total 1",
         "inferometer_configuration_generation 2",
         r#"inferometer_configuration_reloads_total{result="success"} 1"#,
         r#"inferometer_certificate_reloads_total{result="failure"} 1"#,
         r#"inferometer_signal_up{source="main",signal="alpha:queue",window=""} 0.0"#,
         r#"inferometer_signal_series{source="main",signal="alpha:rate_total",window="2m"} 1.0"#,
+        r#"inferometer_scrape_targets{source="main"} 5.0"#,
+        r#"inferometer_scrape_targets_silent{source="main"} 2.0"#,
+        r#"inferometer_scrape_series{source="main"} 700.0"#,
+        r#"inferometer_scrape_bytes{source="main"} 80000.0"#,
+        r#"inferometer_scrape_duration_seconds{source="main"} 0.25"#,
+        r#"inferometer_scrape_delay_seconds{source="main"} 1.5"#,
         r#"inferometer_source_refreshes_total{source="main",result="success"}"#,
         r#"inferometer_source_refreshes_total{source="main",result="unreachable"}"#,
     ] {

@@ -1,5 +1,6 @@
 //! From samples in any order to an indexed set: attribution, neutral labels, duplicates, order.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -71,10 +72,7 @@ impl Builder {
     /// Only counts of buckets with one bound add up, as in PromQL: the label `le` spells one bound
     /// in several ways (`1` and `1.0`), and after an upgrade a window holds both spellings.
     pub fn number(&mut self, labels: Labels, column: Column, value: f64) -> bool {
-        let index = self.columns.iter().position(|known| *known == column).unwrap_or_else(|| {
-            self.columns.push(column);
-            self.columns.len() - 1
-        });
+        let index = index_of(&mut self.columns, column);
         let cells = &mut self.rows.entry(labels).or_default().cells;
         if cells.len() <= index {
             cells.resize(index + 1, None);
@@ -83,6 +81,26 @@ impl Builder {
             (empty @ None, _) => *empty = Some(value),
             (Some(count), Column::Bucket(_)) => *count += value,
             (Some(_), _) => return false,
+        }
+        true
+    }
+
+    /// Takes a whole series: its numbers and the time of its sample, by the source's clock; `false`
+    /// if there is a series with these labels already, which then stays.
+    pub fn row(
+        &mut self,
+        labels: Labels,
+        at: Timestamp,
+        numbers: impl IntoIterator<Item = (Column, f64)>,
+    ) -> bool {
+        let Entry::Vacant(vacant) = self.rows.entry(labels) else { return false };
+        let row = vacant.insert(Row { at: Some(at), cells: vec![None; self.columns.len()] });
+        for (column, value) in numbers {
+            let index = index_of(&mut self.columns, column);
+            if row.cells.len() <= index {
+                row.cells.resize(index + 1, None);
+            }
+            row.cells[index] = Some(value);
         }
         true
     }
@@ -138,8 +156,16 @@ impl Builder {
                 namespaces.entry(Arc::clone(namespace)).or_insert(index..index).end = index + 1;
             }
         }
-        SeriesSet { columns, series, namespaces, clock_offset }
+        SeriesSet { columns, series, namespaces, clock_offset, silent: Vec::new() }
     }
+}
+
+/// Where the numbers of `column` stand in a row.
+fn index_of(columns: &mut Vec<Column>, column: Column) -> usize {
+    columns.iter().position(|known| *known == column).unwrap_or_else(|| {
+        columns.push(column);
+        columns.len() - 1
+    })
 }
 
 /// Columns in their final order (buckets rise), and for each the index it had.
@@ -282,10 +308,14 @@ impl Numbering {
     fn number(&mut self, element: &Element, labels: &Labels) -> u32 {
         let key: Vec<Option<Arc<str>>> = match element {
             Element::Series => Vec::new(),
-            Element::Pod => ["namespace", "pod"].iter().map(|name| labels.shared(name).cloned()).collect(),
+            Element::Pod => {
+                // What is not known by its pod is known by its address.
+                let name = if labels.get("pod").is_some() { "pod" } else { "instance" };
+                ["namespace", name].iter().map(|name| labels.shared(name).cloned()).collect()
+            }
             Element::Device(names) => names.iter().map(|name| labels.shared(name).cloned()).collect(),
         };
-        // Without a pod, or without a device's first label, a series can only stand for itself.
+        // Without pod and address, or a device's first label, a series can only stand for itself.
         let tells_apart = match element {
             Element::Series => false,
             Element::Pod => key[1].is_some(),

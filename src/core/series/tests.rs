@@ -22,6 +22,63 @@ fn labels_are_sorted_and_of_a_repeated_name_the_first_stays() {
 }
 
 #[test]
+fn what_a_page_tells_is_joined_with_what_is_known_of_its_target() {
+    for (page, target, joined) in [
+        ("model=m", "instance=i,job=j", "instance=i,job=j,model=m"),
+        ("", "namespace=ai", "namespace=ai"),
+        ("job=a", "job=j", "exported_job=a,job=j"),
+        ("job=a", "job=j,exported_job=b", "exported_exported_job=a,exported_job=b,job=j"),
+        ("exported_job=a,job=b", "job=j", "exported_job=a,job=j"),
+        ("job=", "job=j", "exported_job=,job=j"),
+        // What names a pod stays together.
+        (
+            "container=c,namespace=n,pod=p",
+            "namespace=ai",
+            "exported_container=c,exported_namespace=n,exported_pod=p,namespace=ai",
+        ),
+        ("namespace=n,pod=p", "pod=q", "exported_namespace=n,exported_pod=p,pod=q"),
+        ("pod=p", "namespace=ai", "namespace=ai,pod=p"),
+        ("namespace=,pod=p", "namespace=ai", "exported_namespace=,namespace=ai,pod=p"),
+    ] {
+        assert_eq!(text(&labels(page).told_by(&labels(target))), joined, "{page} told by {target}");
+    }
+}
+
+#[test]
+fn a_whole_row_is_taken_once() {
+    let mut builder = Builder::default();
+    assert!(builder.row(labels("pod=a"), at(5.0), [(Column::Term(0), 1.0)]));
+    assert!(builder.row(labels("pod=b"), at(6.0), [(Column::Term(1), 2.0), (Column::Term(0), 3.0)]));
+    assert!(!builder.row(labels("pod=a"), at(9.0), [(Column::Term(0), 4.0)]), "the first stays");
+    assert!(builder.row(labels("pod=c"), at(7.0), []));
+    let set = builder.finish(&Element::Pod, &NeutralLabels::default(), 0);
+    let rows: Vec<_> = set.all().iter().map(|series| (series.at, series.cells.to_vec())).collect();
+    let expected = [
+        (at(5.0), vec![Some(1.0), None]),
+        (at(6.0), vec![Some(3.0), Some(2.0)]),
+        (at(7.0), vec![None, None]),
+    ];
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn a_silent_target_is_known_by_job_and_instance() {
+    let silent = |of: &str| Silent { labels: labels(of), engine: None, cause: "gone".into(), known: true };
+    let set = Rows::default().row("instance=i,job=j,pod=a", 5.0, &[1.0]).by_pod();
+    for (of, is_source) in [
+        ("instance=i,job=j,namespace=ai", true),
+        ("instance=i,job=k", false),
+        ("instance=k,job=j", false),
+        ("instance=i", false),
+        ("", false),
+    ] {
+        assert_eq!(silent(of).is_source_of(&set.all()[0]), is_source, "{of}");
+    }
+    let set = set.with_silent(vec![silent("instance=i,job=j")]);
+    assert_eq!((set.silent().len(), set.all().len()), (1, 1));
+}
+
+#[test]
 fn parts_of_one_series_become_one_row() {
     let mut builder = Builder::default();
     assert!(builder.is_empty());

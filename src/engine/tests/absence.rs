@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use crate::core::fixtures::labels;
 use crate::core::metric::{Metric, Missing};
 use crate::core::refusal::Refusal;
+use crate::core::series::Silent;
 use crate::engine::fake::{Deed, World, like, timed};
 
 const SECS: fn(u64) -> Duration = Duration::from_secs;
@@ -87,4 +89,39 @@ async fn absence_counts_as_zero_only_while_the_source_is_well() {
     world.keep_asking("counted", 16).await;
     let refusal = world.refusal("counted").await;
     assert!(matches!(&refusal, Refusal::NoSeries { .. }), "{refusal}");
+}
+
+fn silent(engine: Option<&str>, known: bool) -> Vec<Silent> {
+    let (labels, engine) = (labels("instance=b:80,namespace=ai"), engine.map(Into::into));
+    vec![Silent { labels, engine, cause: "connection refused".into(), known }]
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_may_be_there_while_a_target_has_never_answered() {
+    for (engine, asked) in [(Some("beta"), 1), (None, 1), (Some("gamma"), 0)] {
+        let world = World::new();
+        world.source.script().silent = silent(engine, false);
+        let answer = world.ask("shared").await;
+        assert_eq!(world.source.count("beta:shared"), asked, "{engine:?}");
+        if asked > 0 {
+            let refusal = world.refusal("shared").await;
+            assert!(matches!(refusal, Refusal::Silent { .. }), "{engine:?}: {refusal}");
+        } else {
+            assert!(answer.is_ok(), "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn absence_of_all_engines_is_no_zero_while_a_target_does_not_answer() {
+    for known in [true, false] {
+        let world = World::new();
+        world.install(vec![Metric { absent: Missing::Zero, ..like("shared", "counted") }]);
+        world.source.script().engines = Vec::new();
+        world.source.script().silent = silent(None, known);
+        world.refusal("counted").await;
+        world.source.script().silent = Vec::new();
+        world.keep_asking("counted", 20).await;
+        assert!(world.value("counted").await.abs() < 1e-9);
+    }
 }

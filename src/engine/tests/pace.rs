@@ -47,6 +47,21 @@ async fn the_interval_follows_the_cost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_source_that_reads_ahead_is_asked_twice_while_its_numbers_are_new_once() {
+    for (renews, takes, interval) in
+        [(2_000, 0, 1_000), (500, 0, 250), (500, 20, 2_000), (2_000, 900, 15_000), (60_000, 0, 15_000)]
+    {
+        let world = World::new();
+        world.source.script().renews = Some(MILLIS(renews));
+        let gaps = gaps(MILLIS(takes), "queue", &world).await;
+        assert!(gaps.len() > 5, "{gaps:?}");
+        for gap in &gaps[1..] {
+            assert!(gap.as_millis().abs_diff(interval) <= 2, "{gap:?} instead of {interval} ms");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_metric_may_fix_the_interval() {
     let world = World::new();
     world.install(vec![Metric { refresh: Some(SECS(7)), ..like("queue", "mine") }]);

@@ -1,6 +1,9 @@
 //! The exact sentence of every refusal: people read them in the HPA's condition.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::core::signal::{Factor, SeriesRef};
 
 /// The sentence and the word for our own metrics.
 fn said(ask: &Ask) -> (String, &'static str) {
@@ -195,5 +198,76 @@ fn a_broken_number_among_good_ones_is_refused_by_every_aggregate() {
             let ask = Ask::waiting(set).with(|metric| metric.aggregate = aggregate);
             assert_eq!(said(&ask).0, "m: the value is not a finite number", "{aggregate} with {bad}");
         }
+    }
+}
+
+fn silent(of: &str, engine: Option<&str>, known: bool) -> Silent {
+    Silent { labels: labels(of), engine: engine.map(Into::into), cause: "connection refused".into(), known }
+}
+
+/// One pod's number, with a target that does not answer.
+fn beside(silent: Silent) -> Ask {
+    let set = Rows::default().row("instance=a,job=pods,namespace=ml,pod=a", 5.0, &[3.0]).by_pod();
+    Ask::waiting(set.with_silent(vec![silent]))
+}
+
+#[test]
+fn when_a_target_has_never_answered() {
+    let ask = beside(silent("instance=b:8000,namespace=ml", None, false));
+    let sentence =
+        "m: target b:8000 does not answer, so requests_waiting is not known: connection refused; source main";
+    assert_eq!(said(&ask), (sentence.into(), "silent"));
+    for (of, engine, selector, is_concerned) in [
+        ("namespace=ml", Some("vllm"), "", true),
+        ("namespace=ml", Some("sglang"), "", false),
+        ("namespace=other", None, "", false),
+        ("", None, "", true),
+        ("namespace=ml,pod=b", None, "pod=b", true),
+        ("namespace=ml,pod=b", None, "pod=a", false),
+        ("namespace=ml", None, "pod=a", true),
+        ("namespace=ml", Some("vllm"), "engine=sglang", false),
+        ("namespace=ml,zone=x", None, "zone!=x", false),
+    ] {
+        let ask = beside(silent(of, engine, false)).selecting(selector);
+        let is_silent = matches!(ask.explained().0, Err(Refusal::Silent { .. }));
+        assert_eq!(is_silent, is_concerned, "{of} {engine:?} {selector}");
+        let known = beside(silent(of, engine, true)).selecting(selector);
+        assert!(
+            !matches!(known.explained().0, Err(Refusal::Silent { .. })),
+            "{of}: its last number is known"
+        );
+    }
+    let cluster = beside(silent("namespace=other", None, false)).with(|metric| metric.scope = Scope::Cluster);
+    assert_eq!(cluster.refusal().reason(), "silent");
+}
+
+#[test]
+fn when_a_target_may_have_the_price() {
+    let mut signal = waiting();
+    let Signal::Series(series) = &mut signal else { unreachable!() };
+    let price = SeriesRef { name: "price".into(), matchers: Vec::new() };
+    series.terms[0].factor = Some(Factor { series: price, on: vec!["node".into()] });
+    let mut ask = beside(silent("namespace=costs", None, false));
+    assert_eq!(ask.value(), 3.0);
+    ask.known[0].0.signal = Arc::new(signal);
+    assert_eq!(ask.refusal().reason(), "silent");
+}
+
+#[test]
+fn a_number_too_old_is_refused_by_the_cause_of_its_target() {
+    let of = |instance: &str| silent(&format!("instance={instance},job=pods,namespace=ml"), None, true);
+    let old = beside(of("a")).at(200.0).knowing(|snapshot| snapshot.refreshed_at = Some(at(199.0)));
+    assert!(said(&old).0.ends_with("; source main: connection refused"), "{}", said(&old).0);
+    let other = beside(of("b")).at(200.0).knowing(|snapshot| snapshot.refreshed_at = Some(at(199.0)));
+    assert!(said(&other).0.ends_with("; source main answers"), "{}", said(&other).0);
+}
+
+#[test]
+fn absence_is_no_zero_beside_a_target_that_does_not_answer() {
+    let none = |silent| Ask::waiting(SeriesSet::default().with_silent(vec![silent]));
+    let zero = |ask: Ask| ask.with(|metric| metric.absent = Missing::Zero);
+    assert_eq!(zero(none(silent("namespace=other", None, true))).value(), 0.0);
+    for known in [true, false] {
+        zero(none(silent("namespace=ml", None, known))).refusal();
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::source::Text;
 
 const SECRET: &str = "hunter2";
 
@@ -149,7 +150,7 @@ async fn the_client_is_rebuilt_when_a_certificate_file_changes() {
     let mut settings = server.settings();
     settings.auth.ca = Some(ca);
     let client = Prometheus::new(settings);
-    let built = || client.client.load_full().map(|known| Arc::as_ptr(&known) as usize);
+    let built = || client.http.client.load_full().map(|known| Arc::as_ptr(&known) as usize);
     fetch_with(&client, &waiting(), 0.0).await.expect("an answer");
     let first = built();
     fetch_with(&client, &waiting(), 0.0).await.expect("an answer");

@@ -1,0 +1,246 @@
+//! Plans: which series of a page make which numbers of a signal.
+//!
+//! The same definition that [`crate::catalog::promql`] compiles to a query is worked out here for the
+//! pages of a target: alternatives joined series by series, labels folded away before that.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regex::Regex;
+
+use super::history::History;
+use super::layout::Layout;
+use crate::core::series::{Column, Labels};
+use crate::core::signal::{Fold, Kind, LabelMatcher, MatchOp, PRESENT, Signal, Term};
+use crate::core::time::Timestamp;
+
+/// How the rows of a signal come from the numbers of a page.
+#[derive(Debug)]
+pub(super) struct Plan {
+    rows: Vec<Row>,
+    window: Duration,
+    blank_from: Option<f64>,
+}
+
+/// One series of the signal.
+#[derive(Debug)]
+struct Row {
+    labels: Labels,
+    cells: Vec<Cell>,
+    /// The series whose sample times are the row's, by term.
+    times: Vec<Vec<Group>>,
+}
+
+/// One number.
+#[derive(Debug)]
+struct Cell {
+    column: Column,
+    is_rate: bool,
+    fold: Fold,
+    /// Alternatives, preferred first.
+    groups: Vec<Group>,
+}
+
+/// Series of a page that are folded into one.
+type Group = Vec<usize>;
+
+/// A row's labels as the page gives them, its time and its numbers; a number that is not known is
+/// left out.
+pub(super) struct Found<'a> {
+    pub(super) labels: &'a Labels,
+    pub(super) at: Timestamp,
+    pub(super) numbers: Vec<(Column, f64)>,
+}
+
+impl Plan {
+    /// The plan of `signal` for pages of this layout.
+    pub(super) fn new(signal: &Signal, layout: &Layout) -> Self {
+        let mut rows = Rows::default();
+        let (window, blank_from) = match signal {
+            Signal::Series(signal) => {
+                signal.terms.iter().enumerate().for_each(|(index, term)| rows.term(index, term, layout));
+                (signal.window.unwrap_or_default(), signal.blank_from)
+            }
+            Signal::Presence(names) => {
+                names.iter().for_each(|name| rows.presence(name, layout));
+                (Duration::ZERO, None)
+            }
+            Signal::Query(_) => (Duration::ZERO, None),
+        };
+        Self { rows: rows.rows, window, blank_from: blank_from.map(|blank| blank as f64) }
+    }
+
+    /// The rows that the latest page has, with their numbers.
+    pub(super) fn read<'a>(&'a self, history: &'a History) -> impl Iterator<Item = Found<'a>> {
+        self.rows.iter().filter_map(move |row| {
+            let number = |cell: &Cell| Some((cell.column, self.number(cell, history)?));
+            Some(Found {
+                labels: &row.labels,
+                at: row.time(history)?,
+                numbers: row.cells.iter().filter_map(number).collect(),
+            })
+        })
+    }
+
+    fn number(&self, cell: &Cell, history: &History) -> Option<f64> {
+        let one = |series: usize| {
+            if cell.is_rate {
+                // What has left the page has left, whatever a window remembers of it.
+                history.latest(series)?;
+                return history.rate(series, self.window);
+            }
+            let (value, _) = history.latest(series)?;
+            Some(value).filter(|value| self.blank_from.is_none_or(|blank| *value < blank))
+        };
+        let join = |a: f64, b: f64| match cell.fold {
+            Fold::Sum => a + b,
+            // A number that is none must survive: `f64::max` would hide it.
+            Fold::Max if a.is_nan() || b.is_nan() => f64::NAN,
+            Fold::Max => a.max(b),
+        };
+        cell.groups.iter().find_map(|group| group.iter().filter_map(|series| one(*series)).reduce(join))
+    }
+}
+
+impl Row {
+    /// When the oldest of its samples was taken.
+    fn time(&self, history: &History) -> Option<Timestamp> {
+        let oldest = |group: &Group| group.iter().filter_map(|one| Some(history.latest(*one)?.1)).min();
+        self.times.iter().filter_map(|groups| groups.iter().find_map(oldest)).min()
+    }
+}
+
+/// Rows in the making, found by their labels.
+#[derive(Default)]
+struct Rows {
+    rows: Vec<Row>,
+    by_labels: HashMap<Labels, usize>,
+}
+
+impl Rows {
+    fn term(&mut self, index: usize, term: &Term, layout: &Layout) {
+        let parts: &[(&str, Part)] = match term.kind {
+            Kind::Gauge | Kind::Counter => &[("", Part::Number)],
+            Kind::Buckets => &[("_bucket", Part::Bucket), ("_count", Part::Time)],
+            Kind::Mean => &[("_sum", Part::Sum), ("_count", Part::Count)],
+        };
+        for (suffix, part) in parts {
+            for ((labels, bound), groups) in groups(term, suffix, layout) {
+                let column = match part {
+                    Part::Number => Some(Column::Term(index)),
+                    Part::Bucket => bound.map(f64::from_bits).map(Column::Bucket),
+                    Part::Sum => Some(Column::Sum),
+                    Part::Count => Some(Column::Count),
+                    Part::Time => None,
+                };
+                let row = self.row(labels);
+                // A histogram is as old as its count.
+                if matches!(part, Part::Number | Part::Count | Part::Time) {
+                    row.times.push(groups.clone());
+                }
+                let is_rate = term.kind != Kind::Gauge;
+                row.cells.extend(column.map(|column| Cell { column, is_rate, fold: term.fold, groups }));
+            }
+        }
+    }
+
+    fn presence(&mut self, name: &Arc<str>, layout: &Layout) {
+        let of_name = layout.series().enumerate().filter(|(_, one)| *one.name == **name);
+        let groups = vec![of_name.map(|(index, _)| index).collect::<Group>()];
+        if !groups[0].is_empty() {
+            let row = self.row(Labels::new(vec![(PRESENT.into(), Arc::clone(name))]));
+            row.times.push(groups.clone());
+            row.cells.push(Cell { column: Column::Term(0), is_rate: false, fold: Fold::Max, groups });
+        }
+    }
+
+    fn row(&mut self, labels: Labels) -> &mut Row {
+        let next = self.rows.len();
+        let index = *self.by_labels.entry(labels.clone()).or_insert(next);
+        if index == next {
+            self.rows.push(Row { labels, cells: Vec::new(), times: Vec::new() });
+        }
+        &mut self.rows[index]
+    }
+}
+
+/// What the samples of a name are to a term.
+enum Part {
+    Number,
+    Bucket,
+    Sum,
+    Count,
+    Time,
+}
+
+/// Labels, and the bits of a bucket's bound.
+type Key = (Labels, Option<u64>);
+
+/// The series of a term's names ending in `suffix`: for each set of labels that stays once those to
+/// be folded away are gone, the alternatives that there are.
+fn groups(term: &Term, suffix: &str, layout: &Layout) -> Vec<(Key, Vec<Group>)> {
+    let mut found: Vec<(Key, Vec<Group>)> = Vec::new();
+    let mut places: HashMap<Key, usize> = HashMap::new();
+    for series in &term.series {
+        let name = format!("{}{suffix}", series.name);
+        let matchers = Matchers::new(&series.matchers);
+        // Those of this alternative so far.
+        let mut own: HashMap<usize, usize> = HashMap::new();
+        for (index, known) in layout.series().enumerate() {
+            if *known.name != *name || !matchers.accept(&known.labels) {
+                continue;
+            }
+            let key = (without(&known.labels, &term.without), known.bound.map(f64::to_bits));
+            let place = *places.entry(key.clone()).or_insert_with(|| {
+                found.push((key, Vec::new()));
+                found.len() - 1
+            });
+            let groups = &mut found[place].1;
+            let group = *own.entry(place).or_insert_with(|| {
+                groups.push(Group::new());
+                groups.len() - 1
+            });
+            groups[group].push(index);
+        }
+    }
+    found
+}
+
+fn without(labels: &Labels, names: &[String]) -> Labels {
+    if names.is_empty() {
+        return labels.clone();
+    }
+    labels.filtered(|name| !names.iter().any(|without| without == name))
+}
+
+/// Label matchers, ready to be asked.
+pub(super) struct Matchers<'a>(Vec<(&'a LabelMatcher, Option<Regex>)>);
+
+impl<'a> Matchers<'a> {
+    pub(super) fn new(matchers: &'a [LabelMatcher]) -> Self {
+        let compiled = |matcher: &LabelMatcher| match matcher.op {
+            MatchOp::Equal | MatchOp::NotEqual => None,
+            // The catalog's loader has parsed it.
+            MatchOp::Matches | MatchOp::MatchesNot => Regex::new(&format!("^(?s:{})$", matcher.value)).ok(),
+        };
+        Self(matchers.iter().map(|matcher| (matcher, compiled(matcher))).collect())
+    }
+
+    /// Whether series with these labels are meant; an absent label is an empty one.
+    pub(super) fn accept(&self, labels: &Labels) -> bool {
+        self.0.iter().all(|(matcher, regex)| {
+            let value = labels.get(&matcher.name).unwrap_or_default();
+            let is_match = regex.as_ref().is_some_and(|regex| regex.is_match(value));
+            match matcher.op {
+                MatchOp::Equal => value == matcher.value,
+                MatchOp::NotEqual => value != matcher.value,
+                MatchOp::Matches => is_match,
+                MatchOp::MatchesNot => !is_match,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
