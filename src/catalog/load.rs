@@ -24,7 +24,14 @@ pub struct CatalogError {
 }
 
 /// What metrics are, by name, each as one file says it.
-type Stated = BTreeMap<String, (Facts, Option<AggregateName>)>;
+type Stated = BTreeMap<String, Statement>;
+
+struct Statement {
+    facts: Facts,
+    aggregate: Option<AggregateName>,
+    /// The engine whose file says it.
+    by: String,
+}
 
 impl Catalog {
     /// A catalog from files given by name and text.
@@ -39,7 +46,8 @@ impl Catalog {
             let mut file: EngineFile =
                 serde_saphyr::from_str(text).map_err(|error| at(name, error.to_string()))?;
             for preset in &mut file.presets {
-                state(&mut stated, preset).map_err(|error| at(name, format!("{}: {error}", preset.name)))?;
+                state(&mut stated, &file.engine, preset)
+                    .map_err(|error| at(name, format!("{}: {error}", preset.name)))?;
             }
             read.push((*name, file));
         }
@@ -90,7 +98,9 @@ impl Catalog {
             if let Some(other) = providers.first() {
                 agrees(&preset, other).map_err(|message| format!("{name}: {message}"))?;
             }
-            providers.push(preset);
+            // The engine that people know the metric from comes first.
+            let is_stated_here = *stated[&name].by == *self.engines[index].name;
+            providers.insert(if is_stated_here { 0 } else { providers.len() }, preset);
         }
         let engine = &self.engines[index];
         match engine.others.iter().find(|name| self.raw.contains_key(*name)) {
@@ -100,7 +110,7 @@ impl Catalog {
     }
 
     fn preset(&self, engine: usize, file: PresetFile, stated: &Stated) -> Result<Preset, String> {
-        let (facts, aggregate) = stated.get(&file.name).ok_or("no file says what it is")?;
+        let Statement { facts, aggregate, .. } = stated.get(&file.name).ok_or("no file says what it is")?;
         let (value, units) = value::value(&file.value)?;
         let is_sum = matches!(value, Value::Linear { .. });
         let element = match file.element.unwrap_or_else(|| self.engines[engine].element.clone()) {
@@ -170,8 +180,8 @@ impl Catalog {
     }
 }
 
-/// Takes what `preset` says of its metric, if it does.
-fn state(stated: &mut Stated, preset: &mut PresetFile) -> Result<(), String> {
+/// Takes what `preset` of this engine says of its metric, if it does.
+fn state(stated: &mut Stated, engine: &str, preset: &mut PresetFile) -> Result<(), String> {
     let said = (preset.help.take(), preset.unit.take(), preset.semantics, preset.direction);
     let (help, unit, semantics, direction) = match said {
         (Some(help), Some(unit), Some(semantics), Some(direction)) => (help, unit, semantics, direction),
@@ -212,7 +222,8 @@ fn state(stated: &mut Stated, preset: &mut PresetFile) -> Result<(), String> {
         target: preset.target.take().map(|target| Target { value: target.value, why: Some(target.why) }),
         note: preset.note.take(),
     };
-    match stated.insert(preset.name.clone(), (facts, preset.aggregate)) {
+    let statement = Statement { facts, aggregate: preset.aggregate, by: engine.to_owned() };
+    match stated.insert(preset.name.clone(), statement) {
         Some(_) => Err("another file says already what it is".to_owned()),
         None => Ok(()),
     }

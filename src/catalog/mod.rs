@@ -150,7 +150,8 @@ impl Catalog {
         self.presets.keys()
     }
 
-    /// The providers of a base name, one for each engine that has it.
+    /// The providers of a base name, one for each engine that has it: first the one whose file says
+    /// what the metric is.
     pub fn presets(&self, name: &str) -> &[Preset] {
         self.presets.get(name).map_or(&[], Vec::as_slice)
     }

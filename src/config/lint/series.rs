@@ -97,11 +97,11 @@ fn unknown(linter: &mut Linter<'_>, name: &str, at: Option<&std::ops::Range<usiz
         return;
     }
     let total = format!("{name}_total");
-    let bare = name.strip_suffix("_total").filter(|bare| catalog.known_series(bare).is_some());
+    let short = name.strip_suffix("_total").filter(|short| catalog.known_series(short).is_some());
     let counter = if catalog.known_series(&total).is_some() {
         Some(format!("counters end in `_total`: use `{total}`"))
     } else {
-        bare.map(|bare| format!("here counters do not end in `_total`: use `{bare}`"))
+        short.map(|short| format!("here counters do not end in `_total`: use `{short}`"))
     };
     if let Some(hint) = counter {
         linter.warn(at, format!("nothing exports `{name}`"), hint);
