@@ -50,10 +50,10 @@ impl Pace {
         (took * self.share).clamp(self.fastest, self.slowest)
     }
 
-    /// The pace for `source`: one that reads ahead is asked twice in the time in which its numbers
-    /// are new once, so that they are old by half of that at most.
+    /// The pace for `source`: one that reads ahead is asked at least once, and at most twice, in the time
+    /// in which its numbers are new once. Its answer costs nobody else anything, however long it took.
     pub(super) fn of(self, source: &dyn Source) -> Self {
-        source.renews_every().map_or(self, |every| Self { fastest: (every / 2).min(self.slowest), ..self })
+        source.renews_every().map_or(self, |every| Self { fastest: every / 2, slowest: every, ..self })
     }
 
     /// The pause after the n-th failure in a row (from 1), before it is spread.
@@ -111,7 +111,7 @@ async fn keep_fresh(slot: &Arc<Slot>, context: &Context) {
                 } else {
                     debug!(source = slot.source_name(), signal = %slot.signal, %error, failures, "source does not answer");
                 }
-                spread(context.pace.backoff(failures), 0.5)
+                spread(context.pace.of(&*slot.source).backoff(failures), 0.5)
             }
         };
         is_first = false;

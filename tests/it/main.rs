@@ -9,6 +9,7 @@ mod contract;
 mod demo;
 mod devices;
 mod differential;
+mod direct;
 mod discovery;
 mod examples;
 mod fleet;

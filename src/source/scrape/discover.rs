@@ -12,6 +12,9 @@ use reqwest::Url;
 
 use crate::core::series::{Label, Labels, Silent};
 
+/// Where engines have their metrics.
+pub const USUAL_PATH: &str = "/metrics";
+
 /// How often names are looked up.
 const LOOK_UP_EVERY: Duration = Duration::from_secs(5);
 
@@ -32,15 +35,17 @@ pub struct Place {
 }
 
 impl Place {
-    /// The address, as series carry it in their label `instance`.
+    /// The address, as series carry it in their label `instance`; with the path if that is not the usual
+    /// one, since two pages behind one address are two targets.
     pub fn instance(&self) -> String {
-        self.address.map_or_else(
+        let address = self.address.map_or_else(
             || {
                 let port = self.url.port_or_known_default().unwrap_or_default();
                 format!("{}:{port}", self.url.host_str().unwrap_or_default())
             },
             |address| address.to_string(),
-        )
+        );
+        if self.url.path() == USUAL_PATH { address } else { address + self.url.path() }
     }
 }
 

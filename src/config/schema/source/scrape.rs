@@ -18,14 +18,12 @@ use crate::config::{Diagnostics, Node};
 use crate::core::series::{Label, Labels};
 use crate::source::Auth;
 use crate::source::scrape::Settings;
-use crate::source::scrape::discover::Endpoint;
+use crate::source::scrape::discover::{Endpoint, USUAL_PATH};
 
 /// An engine that is asked more often spends its time on pages.
 const FASTEST: Duration = Duration::from_millis(250);
 /// Slower than Prometheus itself by default, and it may as well be asked.
 const SLOWEST: Duration = Duration::from_mins(1);
-/// Where engines have their metrics, unless the URL says otherwise.
-const PATH: &str = "/metrics";
 /// What is known of every target anyway.
 const TAKEN: [&str; 3] = ["instance", "job", "namespace"];
 
@@ -94,7 +92,7 @@ fn target(diags: &mut Diagnostics, node: &Node, catalog: &Catalog) -> Option<End
 /// The URL of a target, with the usual path if it has none.
 pub fn target_url(mut url: Url) -> Url {
     if url.path() == "/" {
-        url.set_path(PATH);
+        url.set_path(USUAL_PATH);
     }
     url
 }
