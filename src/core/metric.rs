@@ -139,6 +139,28 @@ pub enum Formula {
     },
 }
 
+impl fmt::Display for Formula {
+    /// Terms are `$1`, `$2` and so on, in the signal's order.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_one = |number: f64| (number - 1.0).abs() < f64::EPSILON;
+        let one = |term: &Weighted| {
+            let name = format!("${}", term.term + 1);
+            let name = if term.nonzero { format!("({name} != 0)") } else { name };
+            if is_one(term.weight) { name } else { format!("{} * {name}", term.weight) }
+        };
+        let sum = |terms: &[Weighted]| terms.iter().map(one).collect::<Vec<_>>().join(" + ");
+        let scale = |times: f64| if is_one(times) { String::new() } else { format!("{times} * ") };
+        match self {
+            Self::Linear(terms) => f.write_str(&sum(terms)),
+            Self::Ratio { numerator, denominator } => {
+                write!(f, "({}) / ({})", sum(numerator), sum(denominator))
+            }
+            Self::Quantile { q, times } => write!(f, "{}quantile {q} of the merged buckets", scale(*times)),
+            Self::Mean { times } => write!(f, "{}sum / count", scale(*times)),
+        }
+    }
+}
+
 /// One engine's way to provide a metric.
 #[derive(Debug, Clone)]
 pub struct Input {

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use futures_util::StreamExt as _;
 use inferometer::catalog::Catalog;
+use inferometer::core::metric::Metric;
 use inferometer::core::signal::{Kind, Signal};
 use tokio::time::Instant;
 
@@ -56,6 +57,19 @@ fn counted(catalog: &Catalog) -> BTreeSet<String> {
         }
     }
     names
+}
+
+/// Whether a page has any series of a metric: to ask for others would prove nothing.
+fn has_any(page: &str, metric: &Metric) -> bool {
+    let names: BTreeSet<&str> = page.lines().filter_map(|line| line.split(['{', ' ']).next()).collect();
+    let signals = metric.inputs.iter().filter_map(|input| match input.signal.as_ref() {
+        Signal::Series(signal) => Some(signal),
+        _ => None,
+    });
+    let mut series = signals.flat_map(|signal| &signal.terms).flat_map(|term| &term.series);
+    series.any(|series| {
+        ["", "_count"].iter().any(|suffix| names.contains(format!("{}{suffix}", series.name).as_str()))
+    })
 }
 
 /// A page whose counters grow.
@@ -124,81 +138,77 @@ fn engines(explained: &serde_json::Value) -> Vec<String> {
     used.map(|input| input["engine"].as_str().expect("a name").to_owned()).collect()
 }
 
+/// A recorded page, cut before each namespace that it tells.
+fn text_parts(name: &str) -> Vec<String> {
+    fixture(name).split("namespace=\"").map(str::to_owned).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn prometheus_and_scraping_read_the_same() {
     let catalog = Catalog::built_in().expect("the catalog");
     let counted = counted(&catalog);
     let server_of_pages = Exposition::start().await;
     let began = Instant::now();
-    let mut configuration =
-        "apiVersion: inferometer.dev/v1alpha1\nkind: Configuration\nsources:\n".to_owned();
-    let mut scraped = String::new();
-    let mut targets = Vec::new();
-    let mut namespaces = BTreeSet::new();
+    let mut metrics = BTreeMap::new();
+    for base in catalog.names() {
+        let mean = format!("{base}_mean");
+        for name in [base.to_string(), mean] {
+            metrics.extend(catalog.resolve(&name).map(|metric| (name, metric)));
+        }
+    }
+    let (mut targets, mut scraped, mut open) = (Vec::new(), String::new(), Vec::new());
     for (index, name) in pages().iter().enumerate() {
-        // Exporters tell of pods in other namespaces; each page shall be alone with its own.
-        let text = fixture(name).replace("namespace=\"", &format!("namespace=\"n{index}-"));
-        namespaces.extend(
-            text.split("namespace=\"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned),
-        );
         let (namespace, pod, path) = (format!("n{index}"), format!("pod-{index}"), format!("/{name}"));
+        // Exporters tell of pods in other namespaces; each page shall be alone with its own.
+        let own = |quoted: &str| format!("namespace=\"{namespace}-{quoted}");
+        let mut parts = text_parts(name);
+        let first = parts.remove(0);
+        let mut namespaces = BTreeSet::from([namespace.clone()]);
+        let mut text = first;
+        for part in parts {
+            match part.split('"').next() {
+                None | Some("") => text += &format!("namespace=\"{part}"),
+                Some(inner) => {
+                    namespaces.insert(format!("{namespace}-{inner}"));
+                    text += &own(&part);
+                }
+            }
+        }
+        for namespace in &namespaces {
+            let asked = metrics.iter().filter(|(_, metric)| has_any(&text, metric));
+            open.extend(asked.map(|(name, metric)| Question {
+                namespace: namespace.clone(),
+                metric: name.clone(),
+                tolerance: if metric.window().is_some() { SAMPLING } else { EXACT },
+            }));
+        }
         let page = growing(&text, &counted);
         server_of_pages.render(&path, move || page(began.elapsed().as_secs_f64()));
-        let target = server_of_pages.target(
-            &format!("page-{index}"),
-            &path,
-            &[("namespace", &namespace), ("pod", &pod)],
-        );
-        writeln!(
-            scraped,
-            "    - {{ url: 'http://{}{path}', namespace: {namespace}, labels: {{ pod: {pod} }} }}",
-            target.address
-        )
-        .expect("memory");
+        let labels = [("namespace", namespace.as_str()), ("pod", pod.as_str())];
+        let target = server_of_pages.target(&format!("page-{index}"), &path, &labels);
+        let url = format!("http://{}{path}", target.address);
+        writeln!(scraped, "    - {{ url: '{url}', namespace: {namespace}, labels: {{ pod: {pod} }} }}")
+            .expect("memory");
         targets.push(target);
-        namespaces.insert(namespace);
     }
-    namespaces.remove("");
     let prometheus = Prometheus::start(&targets).await;
-    write!(
-        configuration,
-        "- name: prometheus\n  prometheus: {{ url: '{}', timeout: 20s }}\n",
+    let mut configuration = format!(
+        "apiVersion: inferometer.dev/v1alpha1\nkind: Configuration\nsources:\n\
+         - name: prometheus\n  prometheus: {{ url: '{}', timeout: 20s }}\n\
+         - name: scrape\n  scrape:\n    interval: 1s\n    targets:\n{scraped}metrics:\n",
         prometheus.url()
-    )
-    .expect("memory");
-    write!(configuration, "- name: scrape\n  scrape:\n    interval: 1s\n    targets:\n{scraped}metrics:\n")
-        .expect("memory");
-
-    let mut metrics = BTreeMap::new();
-    for name in catalog.names() {
-        let metric = catalog.resolve(name).expect("a listed name");
-        let is_distribution = catalog.resolve(&format!("{name}_mean")).is_some();
-        let mean = is_distribution.then(|| format!("{name}_mean"));
-        for name in [name.to_string()].into_iter().chain(mean) {
-            let window = if metric.window().is_some() { ", window: 15s" } else { "" };
-            for source in ["prometheus", "scrape"] {
-                writeln!(
-                    configuration,
-                    "- {{ name: {source}_{name}, preset: {name}, source: {source}{window} }}"
-                )
-                .expect("memory");
-            }
-            let is_rate = metric.window().is_some();
-            metrics.insert(name, if is_rate { SAMPLING } else { EXACT });
+    );
+    for (name, metric) in &metrics {
+        let window = if metric.window().is_some() { ", window: 15s" } else { "" };
+        for source in ["prometheus", "scrape"] {
+            writeln!(
+                configuration,
+                "- {{ name: {source}_{name}, preset: {name}, source: {source}{window} }}"
+            )
+            .expect("memory");
         }
     }
     let server = Server::configured(&configuration).await;
-
-    let mut open: Vec<Question> = Vec::new();
-    for namespace in &namespaces {
-        for (metric, tolerance) in &metrics {
-            open.push(Question {
-                namespace: namespace.clone(),
-                metric: metric.clone(),
-                tolerance: *tolerance,
-            });
-        }
-    }
     let asked = open.len();
     let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let deadline = Instant::now() + seconds(85);
@@ -228,8 +238,7 @@ async fn prometheus_and_scraping_read_the_same() {
 
     // Agreement in silence proves nothing: every engine must have given a value for all that it provides.
     let mut silent = Vec::new();
-    for name in metrics.keys() {
-        let metric = catalog.resolve(name).expect("a listed name");
+    for (name, metric) in &metrics {
         for input in &metric.inputs {
             if !seen.get(name).is_some_and(|engines| engines.contains(input.engine.as_ref())) {
                 silent.push(format!("{name} of {}", input.engine));
