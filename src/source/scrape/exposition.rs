@@ -175,9 +175,9 @@ impl<'a> Exposition<'a> {
     }
 }
 
-/// How far it is to the line feed, or to the end of the page.
+/// How far it is to the next line, or to the end of the page.
 fn line_length(rest: &[u8]) -> usize {
-    memchr(b'\n', rest).unwrap_or(rest.len())
+    memchr(b'\n', rest).map_or(rest.len(), |end| end + 1)
 }
 
 /// Whether this is the name of the line, and nothing longer.

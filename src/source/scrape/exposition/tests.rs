@@ -245,7 +245,7 @@ fn every_page_of_an_engine_is_read_in_full() {
             assert_eq!(value.parse::<f64>(), expected_value.parse::<f64>(), "{name}: {line}");
         }
     }
-    assert_eq!(pages, 18);
+    assert!(pages >= 18, "only {pages}");
 }
 
 /// A line as client libraries write it.
