@@ -91,15 +91,21 @@ impl ElementStep {
     /// The name a person knows an element by.
     pub fn name_of(labels: &Labels, element: &Element) -> String {
         let pod = labels.get("pod");
-        let device = labels.get("UUID").or_else(|| labels.get("gpu"));
-        let slice = labels.get("GPU_I_ID").map(|id| format!("/{id}")).unwrap_or_default();
+        let device = match element {
+            Element::Device(names) => {
+                let known: Vec<&str> = names.iter().filter_map(|name| labels.get(name)).collect();
+                // Old exporters tell devices apart by their index alone.
+                (!known.is_empty()).then(|| known.join("/")).or_else(|| labels.get("gpu").map(str::to_owned))
+            }
+            Element::Pod | Element::Series => None,
+        };
         // A pod's name stands for all its engines.
         let index = labels.get("engine_index").filter(|_| *element != Element::Pod);
         let index = index.map(|index| format!(" engine {index}")).unwrap_or_default();
         match (pod, device) {
-            (Some(pod), Some(device)) => format!("{pod} {device}{slice}"),
+            (Some(pod), Some(device)) => format!("{pod} {device}"),
             (Some(pod), None) => format!("{pod}{index}"),
-            (None, Some(device)) => format!("{device}{slice}"),
+            (None, Some(device)) => device,
             (None, None) => labels.get("instance").map_or_else(
                 || labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","),
                 str::to_owned,

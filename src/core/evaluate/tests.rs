@@ -8,7 +8,7 @@ use crate::core::fixtures::{
     waiting,
 };
 use crate::core::freshness::Coverage;
-use crate::core::metric::Weighted;
+use crate::core::metric::{Formula, Weighted};
 use crate::core::series::{Builder, Column, SeriesSet};
 use crate::core::signal::{Element, Kind, NeutralLabels};
 
@@ -331,6 +331,11 @@ fn elements_have_the_names_people_know() {
         ("UUID=GPU-1,pod=a", device(), "a GPU-1"),
         ("GPU_I_ID=3,UUID=GPU-1,gpu=0", device(), "GPU-1/3"),
         ("gpu=0", device(), "0"),
+        (
+            "deployment=llama,pod=a",
+            Element::Device(vec!["namespace".to_owned(), "deployment".to_owned()]),
+            "a llama",
+        ),
         ("instance=gateway:80,job=x", Element::Pod, "gateway:80"),
         ("app=x,job=y", Element::Series, "app=x,job=y"),
     ] {
