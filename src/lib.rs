@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod demo;
 pub mod engine;
 pub mod server;
 pub mod source;

@@ -2,8 +2,6 @@
 
 use serde::Deserialize;
 
-use crate::core::metric::{Direction, Semantics};
-
 /// One file of `catalog/`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,39 +14,54 @@ pub(super) struct EngineFile {
     pub source: String,
     /// Series of which one exists wherever the engine does.
     pub detect: Vec<String>,
+    /// How the names of its series begin, where that tells them from everybody else's.
+    #[serde(default)]
+    pub prefix: Vec<String>,
+    /// Series of these prefixes that no preset reads: all of them, or those whose names come near to
+    /// one that a preset reads.
+    #[serde(default)]
+    pub others: Vec<String>,
+    /// Whether there are no series of these prefixes but those that are read and the others.
+    #[serde(default)]
+    pub complete: bool,
     /// Labels that may hold the model's name.
     #[serde(default)]
     pub model: Vec<String>,
-    /// For devices: the labels that identify one.
+    /// For exporters that tell of others: the labels that identify what a number is about (a device,
+    /// a node, a deployment). Seen several times, it counts once.
     #[serde(default)]
-    pub device: Vec<String>,
+    pub element: Vec<String>,
     /// Gauge values from here on mean "no value".
     pub blank_from: Option<u64>,
     pub presets: Vec<PresetFile>,
 }
 
-/// One preset.
-#[derive(Debug, Clone, Deserialize)]
+/// One preset: how this engine provides a metric, and, in one file for each metric, what it is.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PresetFile {
     pub name: String,
-    pub help: String,
-    pub unit: String,
-    #[serde(with = "SemanticsName")]
-    pub semantics: Semantics,
-    #[serde(with = "DirectionName")]
-    pub direction: Direction,
+    /// The metric in one sentence. This and the fields up to `note` are said once for all engines.
+    pub help: Option<String>,
+    pub unit: Option<String>,
+    pub semantics: Option<SemanticsName>,
+    pub direction: Option<DirectionName>,
     pub range: Option<(f64, f64)>,
     pub aggregate: Option<AggregateName>,
-    /// Seconds; two minutes unless stated, at least four scrapes of the usual 30 s.
-    pub window: Option<u64>,
-    pub value: ValueFile,
+    pub scope: Option<ScopeName>,
     pub target: Option<TargetFile>,
     /// What people should know before they scale on it.
     pub note: Option<String>,
+    pub value: ValueFile,
+    /// Seconds; two minutes unless stated, at least four scrapes of the usual 30 s.
+    pub window: Option<u64>,
+    /// In place of the file's.
+    pub element: Option<Vec<String>>,
+    /// What is special with this engine.
+    pub caveat: Option<String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TargetFile {
     pub value: f64,
@@ -56,17 +69,17 @@ pub(super) struct TargetFile {
 }
 
 /// How the number is made.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub(super) enum ValueFile {
     Term(TermFile),
     Sum(Vec<TermFile>),
     Ratio { numerator: Vec<TermFile>, denominator: Vec<TermFile> },
-    Distribution { histogram: Vec<String>, statistic: StatisticName },
+    Distribution(DistributionFile),
 }
 
 /// One term: alternatives of one series, best first.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TermFile {
     #[serde(default)]
@@ -79,9 +92,41 @@ pub(super) struct TermFile {
     pub optional: bool,
     #[serde(default)]
     pub nonzero: bool,
+    /// Labels over which the series adds up before alternatives are joined.
     #[serde(default)]
     pub without: Vec<String>,
+    /// Labels by which the series repeats one number.
+    #[serde(default)]
+    pub max_without: Vec<String>,
+    /// Alternatives give way by scrape target, since their labels differ.
+    #[serde(default)]
+    pub by_target: bool,
+    /// Another series to multiply by.
+    pub factor: Option<FactorFile>,
     /// The unit of the series itself, where it is not the preset's.
+    pub unit: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FactorFile {
+    pub gauge: String,
+    /// Labels in which the two agree.
+    pub on: Vec<String>,
+}
+
+/// A histogram: alternatives of one series, best first, without `_bucket`, `_sum` or `_count`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DistributionFile {
+    pub histogram: Vec<String>,
+    pub statistic: StatisticName,
+    /// From the unit of the observations to the preset's.
+    #[serde(default = "one")]
+    pub times: f64,
+    #[serde(default)]
+    pub by_target: bool,
+    /// The unit of the observations, where it is not the preset's.
     pub unit: Option<String>,
 }
 
@@ -106,17 +151,24 @@ pub(super) enum StatisticName {
     Mean,
 }
 
-#[derive(Deserialize)]
-#[serde(remote = "Semantics", rename_all = "lowercase")]
-enum SemanticsName {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum SemanticsName {
     Extensive,
     Intensive,
 }
 
-#[derive(Deserialize)]
-#[serde(remote = "Direction", rename_all = "lowercase")]
-enum DirectionName {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum DirectionName {
     Rises,
     Falls,
     Neither,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ScopeName {
+    Namespace,
+    Cluster,
 }

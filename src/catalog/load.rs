@@ -1,13 +1,16 @@
 //! Reads catalog files and refuses what does not fit together.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::file::{AggregateName, EngineFile, PresetFile, StatisticName, TermFile, ValueFile};
+use super::file::{AggregateName, DirectionName, EngineFile, PresetFile, ScopeName, SemanticsName};
 use super::series::parse_series;
-use super::{Catalog, Engine, Preset, RawSeries, RawTerm, Statistic, Value};
-use crate::core::metric::{Aggregate, Semantics, Target, Weighted};
-use crate::core::signal::{Element, Kind, NeutralLabels, SeriesRef, Term};
+use super::{Catalog, Engine, Facts, Preset, RawSeries, RawTerm, Value};
+use crate::core::metric::{Aggregate, Direction, Scope, Semantics, Target};
+use crate::core::signal::{Element, Join, Kind, NeutralLabels, SeriesRef, Term};
+
+mod value;
 
 /// The window of rates unless a preset says otherwise: at least four scrapes of the usual 30 s.
 const WINDOW: Duration = Duration::from_mins(2);
@@ -20,21 +23,42 @@ pub struct CatalogError {
     message: String,
 }
 
+/// What metrics are, by name, each as one file says it.
+type Stated = BTreeMap<String, Statement>;
+
+struct Statement {
+    facts: Facts,
+    aggregate: Option<AggregateName>,
+    /// The engine whose file says it.
+    by: String,
+}
+
 impl Catalog {
     /// A catalog from files given by name and text.
     ///
     /// # Errors
-    /// The first file that does not read, or does not agree with those before it.
+    /// The first file that does not read, or does not agree with the others.
     pub fn from_files(files: &[(&str, &str)]) -> Result<Self, CatalogError> {
+        let at = |file: &str, message| CatalogError { file: file.to_owned(), message };
+        let mut read = Vec::with_capacity(files.len());
+        let mut stated = Stated::new();
+        for (name, text) in files {
+            let mut file: EngineFile =
+                serde_saphyr::from_str(text).map_err(|error| at(name, error.to_string()))?;
+            for preset in &mut file.presets {
+                state(&mut stated, &file.engine, preset)
+                    .map_err(|error| at(name, format!("{}: {error}", preset.name)))?;
+            }
+            read.push((*name, file));
+        }
         let mut catalog = Self::default();
-        for (file, text) in files {
-            catalog.add(text).map_err(|message| CatalogError { file: (*file).to_owned(), message })?;
+        for (name, file) in read {
+            catalog.add(file, &stated).map_err(|message| at(name, message))?;
         }
         Ok(catalog)
     }
 
-    fn add(&mut self, text: &str) -> Result<(), String> {
-        let file: EngineFile = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    fn add(&mut self, file: EngineFile, stated: &Stated) -> Result<(), String> {
         let index = self.engines.len();
         let name: Arc<str> = file.engine.into();
         if file.detect.is_empty() {
@@ -48,20 +72,24 @@ impl Catalog {
         }
         self.engines.push(Engine {
             labels: NeutralLabels {
-                // A device exporter watches engines and is none itself.
-                engine: file.device.is_empty().then(|| name.clone()),
+                // An exporter watches engines and is none itself.
+                engine: file.element.is_empty().then(|| name.clone()),
                 model: file.model,
             },
             name,
             title: file.title,
             source: file.source,
             detect: file.detect.into_iter().map(Arc::from).collect(),
-            device: file.device,
+            prefix: file.prefix,
+            others: file.others,
+            complete: file.complete,
+            element: file.element,
             blank_from: file.blank_from,
         });
         for preset in file.presets {
             let name = preset.name.clone();
-            let preset = self.preset(index, preset).map_err(|message| format!("{name}: {message}"))?;
+            let preset =
+                self.preset(index, preset, stated).map_err(|message| format!("{name}: {message}"))?;
             self.add_raw(&preset);
             let providers = self.presets.entry(preset.name.clone()).or_default();
             if providers.iter().any(|other| other.engine == index) {
@@ -70,21 +98,27 @@ impl Catalog {
             if let Some(other) = providers.first() {
                 agrees(&preset, other).map_err(|message| format!("{name}: {message}"))?;
             }
-            providers.push(preset);
+            // The engine that people know the metric from comes first.
+            let is_stated_here = *stated[&name].by == *self.engines[index].name;
+            providers.insert(if is_stated_here { 0 } else { providers.len() }, preset);
         }
-        Ok(())
+        let engine = &self.engines[index];
+        match engine.others.iter().find(|name| self.raw.contains_key(*name)) {
+            Some(name) => Err(format!("`others` has {name}, which a preset reads")),
+            None => Ok(()),
+        }
     }
 
-    fn preset(&self, engine: usize, file: PresetFile) -> Result<Preset, String> {
-        let (value, units) = value(&file.value)?;
-        let device = &self.engines[engine].device;
+    fn preset(&self, engine: usize, file: PresetFile, stated: &Stated) -> Result<Preset, String> {
+        let Statement { facts, aggregate, .. } = stated.get(&file.name).ok_or("no file says what it is")?;
+        let (value, units) = value::value(&file.value)?;
         let is_sum = matches!(value, Value::Linear { .. });
-        let element = match (device.is_empty(), file.semantics, is_sum) {
-            (false, ..) => Element::Device(device.clone()),
-            (true, Semantics::Intensive, true) => Element::Series,
+        let element = match file.element.unwrap_or_else(|| self.engines[engine].element.clone()) {
+            labels if !labels.is_empty() => Element::Device(labels),
+            _ if facts.semantics == Semantics::Intensive && is_sum => Element::Series,
             _ => Element::Pod,
         };
-        let aggregate = match (file.aggregate, file.semantics, is_sum) {
+        let aggregate = match (aggregate, facts.semantics, is_sum) {
             (Some(AggregateName::Sum), ..) | (None, Semantics::Extensive, true) => Aggregate::Sum,
             (Some(AggregateName::Avg), ..) | (None, Semantics::Intensive, true) => Aggregate::Avg,
             (Some(AggregateName::Max), ..) => Aggregate::Max,
@@ -98,24 +132,13 @@ impl Catalog {
             }
             Value::Distribution { .. } => true,
         };
-        if file.range.is_some_and(|(low, high)| low >= high) {
-            return Err("range: the first bound must be below the second".to_owned());
-        }
-        if file.unit == "ratio" && file.range != Some((0.0, 1.0)) {
-            return Err("a ratio states its range [0, 1]".to_owned());
-        }
         Ok(Preset {
             name: file.name.into(),
             engine,
-            help: file.help.into(),
-            unit: file.unit.into(),
-            semantics: file.semantics,
-            direction: file.direction,
-            range: file.range,
+            facts: facts.clone(),
             aggregate,
             window: rates.then(|| file.window.map_or(WINDOW, Duration::from_secs)),
-            target: file.target.map(|target| Target { value: target.value, why: Some(target.why) }),
-            note: file.note,
+            caveat: file.caveat,
             value,
             element,
             units,
@@ -123,10 +146,12 @@ impl Catalog {
     }
 
     fn add_raw(&mut self, preset: &Preset) {
-        let mut put = |name: &str, term: RawTerm, unit: Option<Arc<str>>, is_code: bool| {
-            let raw = RawSeries { engine: preset.engine, term, unit, is_code, preset: preset.name.clone() };
+        let mut put = |series: &SeriesRef, term: RawTerm, unit: Option<Arc<str>>, is_code: bool| {
+            let (engine, name) = (preset.engine, preset.name.clone());
+            let raw = RawSeries { engine, term, unit, is_metric: !is_code, preset: name };
             // The first preset that reads a series is the plainest, by the order of the file.
-            self.raw.entry(name.to_owned()).or_insert(raw);
+            let known = self.raw.entry(series.name.clone()).or_insert(raw);
+            known.is_metric &= known.term.series().matchers == series.matchers;
         };
         match &preset.value {
             Value::Linear { terms, .. } | Value::Ratio { terms, .. } => {
@@ -136,17 +161,71 @@ impl Catalog {
                 };
                 for (index, (term, unit)) in terms.iter().zip(&preset.units).enumerate() {
                     for series in &term.series {
-                        let alone = Term { series: vec![series.clone()], ..term.clone() };
-                        put(&series.name, RawTerm::Plain(alone), unit.clone(), is_code(index));
+                        let alone = Term {
+                            series: vec![series.clone()],
+                            join: Join::Series,
+                            factor: None,
+                            ..term.clone()
+                        };
+                        put(series, RawTerm::Plain(alone), unit.clone(), is_code(index));
                     }
                 }
             }
             Value::Distribution { series, .. } => {
                 for series in series {
-                    put(&series.name, RawTerm::Distribution(series.clone()), None, false);
+                    put(series, RawTerm::Distribution(series.clone()), preset.units[0].clone(), false);
                 }
             }
         }
+    }
+}
+
+/// Takes what `preset` of this engine says of its metric, if it does.
+fn state(stated: &mut Stated, engine: &str, preset: &mut PresetFile) -> Result<(), String> {
+    let said = (preset.help.take(), preset.unit.take(), preset.semantics, preset.direction);
+    let (help, unit, semantics, direction) = match said {
+        (Some(help), Some(unit), Some(semantics), Some(direction)) => (help, unit, semantics, direction),
+        (None, None, None, None) => {
+            let PresetFile { range, aggregate, scope, target, note, .. } = preset;
+            let alone = range.is_some() || aggregate.is_some() || scope.is_some();
+            return if alone || target.is_some() || note.is_some() {
+                Err("`range`, `aggregate`, `scope`, `target` and `note` stand beside `help`".to_owned())
+            } else {
+                Ok(())
+            };
+        }
+        _ => return Err("`help`, `unit`, `semantics` and `direction` go together".to_owned()),
+    };
+    if preset.range.is_some_and(|(low, high)| low >= high) {
+        return Err("range: the first bound must be below the second".to_owned());
+    }
+    if unit == "ratio" && preset.range != Some((0.0, 1.0)) {
+        return Err("a ratio states its range [0, 1]".to_owned());
+    }
+    let facts = Facts {
+        help: help.into(),
+        unit: unit.into(),
+        semantics: match semantics {
+            SemanticsName::Extensive => Semantics::Extensive,
+            SemanticsName::Intensive => Semantics::Intensive,
+        },
+        direction: match direction {
+            DirectionName::Rises => Direction::Rises,
+            DirectionName::Falls => Direction::Falls,
+            DirectionName::Neither => Direction::Neither,
+        },
+        range: preset.range,
+        scope: match preset.scope {
+            Some(ScopeName::Cluster) => Scope::Cluster,
+            Some(ScopeName::Namespace) | None => Scope::Namespace,
+        },
+        target: preset.target.take().map(|target| Target { value: target.value, why: Some(target.why) }),
+        note: preset.note.take(),
+    };
+    let statement = Statement { facts, aggregate: preset.aggregate, by: engine.to_owned() };
+    match stated.insert(preset.name.clone(), statement) {
+        Some(_) => Err("another file says already what it is".to_owned()),
+        None => Ok(()),
     }
 }
 
@@ -157,79 +236,10 @@ fn agrees(new: &Preset, old: &Preset) -> Result<(), String> {
         Value::Distribution { statistic, .. } => Some(statistic),
         _ => None,
     };
-    let facts = [
-        ("unit", new.unit == old.unit),
-        ("semantics", new.semantics == old.semantics),
-        ("direction", new.direction == old.direction),
-        ("range", new.range == old.range),
-        ("aggregate", new.aggregate == old.aggregate),
-        ("kind of value", shape(new) == shape(old)),
-        ("statistic", statistic(new) == statistic(old)),
-    ];
+    let facts =
+        [("kind of value", shape(new) == shape(old)), ("statistic", statistic(new) == statistic(old))];
     match facts.iter().find(|(_, same)| !same) {
         Some((fact, _)) => Err(format!("its {fact} differs from that of another engine")),
         None => Ok(()),
     }
-}
-
-/// Own units of terms, where they are not the preset's.
-type Units = Vec<Option<Arc<str>>>;
-
-fn value(file: &ValueFile) -> Result<(Value, Units), String> {
-    let mut terms = Vec::new();
-    let mut units = Vec::new();
-    let mut weigh = |files: &[TermFile]| -> Result<Vec<Weighted>, String> {
-        files
-            .iter()
-            .map(|file| {
-                let term = term(file)?;
-                // A term used on both sides of a ratio is read once.
-                let index = terms.iter().position(|known| *known == term).unwrap_or_else(|| {
-                    terms.push(term);
-                    units.push(file.unit.as_deref().map(Arc::from));
-                    terms.len() - 1
-                });
-                let TermFile { times, optional, nonzero, .. } = *file;
-                Ok(Weighted { term: index, weight: times, optional, nonzero })
-            })
-            .collect()
-    };
-    let value = match file {
-        ValueFile::Term(term) => {
-            let sum = weigh(std::slice::from_ref(term))?;
-            Value::Linear { terms, sum }
-        }
-        ValueFile::Sum(files) => {
-            let sum = weigh(files)?;
-            Value::Linear { terms, sum }
-        }
-        ValueFile::Ratio { numerator, denominator } => {
-            let (numerator, denominator) = (weigh(numerator)?, weigh(denominator)?);
-            Value::Ratio { terms, numerator, denominator }
-        }
-        ValueFile::Distribution { histogram, statistic } => {
-            let statistic = match statistic {
-                StatisticName::P95 => Statistic::P95,
-                StatisticName::Mean => Statistic::Mean,
-            };
-            Value::Distribution { series: alternatives(histogram)?, statistic }
-        }
-    };
-    Ok((value, units))
-}
-
-fn term(file: &TermFile) -> Result<Term, String> {
-    let (kind, names) = match (&file.gauge[..], &file.counter[..]) {
-        (gauge, []) if !gauge.is_empty() => (Kind::Gauge, gauge),
-        ([], counter) if !counter.is_empty() => (Kind::Counter, counter),
-        _ => return Err("a term has either `gauge` or `counter`".to_owned()),
-    };
-    Ok(Term { without: file.without.clone(), ..Term::new(kind, alternatives(names)?) })
-}
-
-fn alternatives(names: &[String]) -> Result<Vec<SeriesRef>, String> {
-    if names.is_empty() {
-        return Err("no series".to_owned());
-    }
-    names.iter().map(|name| parse_series(name)).collect()
 }

@@ -1,7 +1,7 @@
 //! The catalog: built-in presets as data, and how a name becomes a metric.
 //!
 //! One file of `catalog/` describes one engine or exporter. Presets of the same name in several
-//! files are one metric with several providers.
+//! files are one metric with several providers; one of the files says what the metric is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ pub use load::CatalogError;
 pub use resolve::{AGGREGATES, STATISTICS, Statistic};
 pub use series::parse_series;
 
-use crate::core::metric::{Aggregate, Direction, Semantics, Target, Weighted};
-use crate::core::signal::{Element, NeutralLabels, SeriesRef, Term};
+use crate::core::metric::{Aggregate, Direction, Scope, Semantics, Target, Weighted};
+use crate::core::signal::{Element, Join, NeutralLabels, SeriesRef, Term};
 
 /// The files of `catalog/`, by name.
 pub const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/catalog.rs"));
@@ -44,18 +44,17 @@ pub struct Engine {
     pub source: String,
     /// Series of which one exists wherever the engine does.
     pub detect: Arc<[Arc<str>]>,
+    prefix: Vec<String>,
+    others: Vec<String>,
+    complete: bool,
     labels: NeutralLabels,
-    device: Vec<String>,
+    element: Vec<String>,
     blank_from: Option<u64>,
 }
 
-/// One engine's way to provide one metric.
+/// What a metric is, whichever engine provides it.
 #[derive(Debug, Clone)]
-pub struct Preset {
-    /// The engine-neutral name.
-    pub name: Arc<str>,
-    /// Index into [`Catalog::engines`].
-    engine: usize,
+pub struct Facts {
     /// One sentence.
     pub help: Arc<str>,
     /// The unit of its values.
@@ -66,14 +65,29 @@ pub struct Preset {
     pub direction: Direction,
     /// The values it can take, if bounded.
     pub range: Option<(f64, f64)>,
-    /// How elements are folded unless a suffix says otherwise.
-    pub aggregate: Aggregate,
-    /// The window of its rates, if it has any.
-    pub window: Option<Duration>,
+    /// Which series count.
+    pub scope: Scope,
     /// A starting point for the HPA's target.
     pub target: Option<Target>,
     /// What people should know before they scale on it.
     pub note: Option<String>,
+}
+
+/// One engine's way to provide one metric.
+#[derive(Debug, Clone)]
+pub struct Preset {
+    /// The engine-neutral name.
+    pub name: Arc<str>,
+    /// Index into [`Catalog::engines`].
+    engine: usize,
+    /// What the metric is.
+    pub facts: Facts,
+    /// How elements are folded unless a suffix says otherwise.
+    pub aggregate: Aggregate,
+    /// The window of its rates, if it has any.
+    pub window: Option<Duration>,
+    /// What is special with this engine.
+    pub caveat: Option<String>,
     value: Value,
     element: Element,
     /// The own units of the terms, where they are not the preset's.
@@ -85,7 +99,7 @@ pub struct Preset {
 enum Value {
     Linear { terms: Vec<Term>, sum: Vec<Weighted> },
     Ratio { terms: Vec<Term>, numerator: Vec<Weighted>, denominator: Vec<Weighted> },
-    Distribution { series: Vec<SeriesRef>, statistic: Statistic },
+    Distribution { series: Vec<SeriesRef>, join: Join, statistic: Statistic, times: f64 },
 }
 
 /// A series that may be asked for by its own name.
@@ -95,8 +109,9 @@ struct RawSeries {
     term: RawTerm,
     /// Its own unit, where it is not the preset's.
     unit: Option<Arc<str>>,
-    /// Whether it is a code, no measure: whatever folds it gives nonsense, so it is no metric.
-    is_code: bool,
+    /// Whether it is a metric by itself. A code is no measure: whatever folds it gives nonsense. What
+    /// presets tell apart by a label (`mode="decode"`) is several things at once.
+    is_metric: bool,
     /// The preset that reads it.
     preset: Arc<str>,
 }
@@ -105,6 +120,15 @@ struct RawSeries {
 enum RawTerm {
     Plain(Term),
     Distribution(SeriesRef),
+}
+
+impl RawTerm {
+    fn series(&self) -> &SeriesRef {
+        match self {
+            Self::Plain(term) => &term.series[0],
+            Self::Distribution(series) => series,
+        }
+    }
 }
 
 impl Catalog {
@@ -126,14 +150,15 @@ impl Catalog {
         self.presets.keys()
     }
 
-    /// The providers of a base name, one for each engine that has it.
+    /// The providers of a base name, one for each engine that has it: first the one whose file says
+    /// what the metric is.
     pub fn presets(&self, name: &str) -> &[Preset] {
         self.presets.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// Names of series that answer as metrics by themselves, sorted.
     pub fn raw_names(&self) -> impl Iterator<Item = &str> {
-        self.raw.iter().filter(|(_, raw)| !raw.is_code).map(|(name, _)| name.as_str())
+        self.raw.iter().filter(|(_, raw)| raw.is_metric).map(|(name, _)| name.as_str())
     }
 
     /// The engine of a preset.
@@ -142,13 +167,27 @@ impl Catalog {
     }
 }
 
+impl Engine {
+    /// Series of its own that are known though no preset reads them.
+    pub fn others(&self) -> &[String] {
+        &self.others
+    }
+
+    /// Whether all series of its own are known.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+}
+
 impl Preset {
     /// The series it reads, each alternative by its name.
     pub fn series(&self) -> Vec<String> {
         match &self.value {
-            Value::Linear { terms, .. } | Value::Ratio { terms, .. } => {
-                terms.iter().flat_map(|term| term.series.iter().map(|series| series.name.clone())).collect()
-            }
+            Value::Linear { terms, .. } | Value::Ratio { terms, .. } => terms
+                .iter()
+                .flat_map(|term| term.series.iter().chain(term.factor.iter().map(|factor| &factor.series)))
+                .map(|series| series.name.clone())
+                .collect(),
             Value::Distribution { series, .. } => series.iter().map(|series| series.name.clone()).collect(),
         }
     }

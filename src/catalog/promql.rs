@@ -16,7 +16,7 @@ use promql_parser::parser::{AtModifier, Expr, VectorSelector, parse};
 use super::series;
 use crate::core::freshness::Coverage;
 use crate::core::signal::{
-    Fold, Kind, LabelMatcher, MatchOp, PRESENT, QuerySignal, SeriesSignal, Signal, Term,
+    Fold, Join, Kind, LabelMatcher, MatchOp, PRESENT, QuerySignal, SeriesSignal, Signal, TARGET, Term,
 };
 
 /// The label that tells the parts of an answer apart.
@@ -65,7 +65,11 @@ fn compile_series(signal: &SeriesSignal, narrowed: Option<&LabelMatcher>) -> Str
                 format!("{fold} without ({}) ({selector})", term.without.join(", "))
             }
         };
-        let joined = term.series.iter().map(one).collect::<Vec<_>>().join(" or ");
+        let or = match term.join {
+            Join::Series => " or ".to_owned(),
+            Join::Target => format!(" or on ({}) ", TARGET.join(", ")),
+        };
+        let joined = term.series.iter().map(one).collect::<Vec<_>>().join(&or);
         match &term.factor {
             Some(factor) => {
                 let (on, price) = (factor.on.join(", "), series::selector(&factor.series, "", None));
@@ -94,15 +98,18 @@ fn compile_series(signal: &SeriesSignal, narrowed: Option<&LabelMatcher>) -> Str
         }
         let suffix = if is_histogram { "_count" } else { "" };
         // The oldest time stands where labels are summed away.
-        let mut time =
-            alternatives(
-                &Term::new(term.kind, term.series.clone()),
-                suffix,
-                &|selector| match &term.without[..] {
-                    [] => format!("timestamp({selector})"),
-                    labels => format!("min without ({}) (timestamp({selector}))", labels.join(", ")),
-                },
-            );
+        let mut time = alternatives(
+            &Term { join: term.join, ..Term::new(term.kind, term.series.clone()) },
+            suffix,
+            &|selector| match &term.without[..] {
+                [] => format!("timestamp({selector})"),
+                labels => format!("min without ({}) (timestamp({selector}))", labels.join(", ")),
+            },
+        );
+        if term.join == Join::Target && signal.terms.len() > 1 {
+            // Its alternatives give way to each other, not to other terms.
+            time = format!("({time})");
+        }
         if times.contains(&time) {
             time.clear();
         }

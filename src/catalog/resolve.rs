@@ -7,10 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Catalog, Preset, RawSeries, RawTerm, Value};
-use crate::core::metric::{
-    Aggregate, Direction, Formula, Input, Metric, Missing, Scope, Semantics, Weighted,
-};
-use crate::core::signal::{Kind, SeriesSignal, Signal, Term};
+use crate::core::metric::{Aggregate, Direction, Formula, Input, Metric, Missing, Semantics, Weighted};
+use crate::core::signal::{Join, Kind, SeriesSignal, Signal, Term};
 
 /// What of a distribution is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,13 +39,14 @@ pub const AGGREGATES: [(&str, Aggregate); 4] =
     [("_sum", Aggregate::Sum), ("_avg", Aggregate::Avg), ("_max", Aggregate::Max), ("_min", Aggregate::Min)];
 
 impl Statistic {
-    fn formula(self) -> (Kind, Formula) {
+    fn formula(self, times: f64) -> (Kind, Formula) {
+        let quantile = |q| (Kind::Buckets, Formula::Quantile { q, times });
         match self {
-            Self::P50 => (Kind::Buckets, Formula::Quantile(0.5)),
-            Self::P90 => (Kind::Buckets, Formula::Quantile(0.9)),
-            Self::P95 => (Kind::Buckets, Formula::Quantile(0.95)),
-            Self::P99 => (Kind::Buckets, Formula::Quantile(0.99)),
-            Self::Mean => (Kind::Mean, Formula::Mean),
+            Self::P50 => quantile(0.5),
+            Self::P90 => quantile(0.9),
+            Self::P95 => quantile(0.95),
+            Self::P99 => quantile(0.99),
+            Self::Mean => (Kind::Mean, Formula::Mean { times }),
         }
     }
 }
@@ -93,25 +92,27 @@ impl Catalog {
     fn preset_metric(&self, name: &str, presets: &[Preset], wish: Wish) -> Option<Metric> {
         let first = presets.first()?;
         let inputs: Option<Vec<Input>> = presets.iter().map(|preset| self.input(preset, wish)).collect();
+        let facts = &first.facts;
         let (aggregate, semantics) = shape(first, wish)?;
         let plain = wish.aggregate.is_none();
+        let subtracts = presets.iter().any(|preset| subtracts(&preset.value));
         Some(Metric {
             name: name.into(),
-            help: first.help.clone(),
-            unit: first.unit.clone(),
+            help: facts.help.clone(),
+            unit: facts.unit.clone(),
             semantics,
-            direction: first.direction,
-            range: first.range.filter(|_| semantics == first.semantics),
+            direction: facts.direction,
+            range: facts.range.filter(|_| semantics == facts.semantics),
             aggregate,
             inputs: inputs?,
             source: None,
-            scope: Scope::Namespace,
+            scope: facts.scope,
             hold: semantics.default_hold(),
             refresh: None,
             absent: Missing::Error,
             idle: Missing::Error,
-            negative: if subtracts(&first.value) { Missing::Zero } else { Missing::Error },
-            target: first.target.clone().filter(|_| plain),
+            negative: if subtracts { Missing::Zero } else { Missing::Error },
+            target: facts.target.clone().filter(|_| plain),
         })
     }
 
@@ -123,9 +124,9 @@ impl Catalog {
                 terms.clone(),
                 Formula::Ratio { numerator: numerator.clone(), denominator: denominator.clone() },
             ),
-            Value::Distribution { series, statistic } => {
-                let (kind, formula) = wish.statistic.unwrap_or(*statistic).formula();
-                (vec![Term::new(kind, series.clone())], formula)
+            Value::Distribution { series, join, statistic, times } => {
+                let (kind, formula) = wish.statistic.unwrap_or(*statistic).formula(*times);
+                (vec![Term { join: *join, ..Term::new(kind, series.clone()) }], formula)
             }
         };
         if wish.statistic.is_some() && !preset.is_distribution() {
@@ -148,7 +149,7 @@ impl Catalog {
     /// A series by its own name, in its own unit: gauges as they are, counters as rates, histograms
     /// as the statistic asked for.
     fn raw_metric(&self, name: &str, base: &str, raw: &RawSeries, wish: Wish) -> Option<Metric> {
-        if raw.is_code {
+        if !raw.is_metric {
             return None;
         }
         let preset = self.presets.get(&raw.preset)?.iter().find(|preset| preset.engine == raw.engine)?;
@@ -163,24 +164,25 @@ impl Catalog {
                 } else {
                     Statistic::P95
                 };
-                Value::Distribution { series: vec![series.clone()], statistic }
+                let series = vec![series.clone()];
+                Value::Distribution { series, join: Join::Series, statistic, times: 1.0 }
             }
         };
         let mut alone = Preset { value, ..preset.clone() };
         if !is_plain(&preset.value) {
             // One part of a composed preset: range and target are the whole's, not its own.
-            alone.range = None;
-            alone.target = None;
+            alone.facts.range = None;
+            alone.facts.target = None;
             if let Some(unit) = &raw.unit {
-                alone.unit = unit.clone();
+                alone.facts.unit = unit.clone();
             }
         }
         if matches!(preset.value, Value::Ratio { .. }) {
-            alone.semantics = Semantics::Extensive;
+            alone.facts.semantics = Semantics::Extensive;
             alone.aggregate = Aggregate::Sum;
-            alone.direction = Direction::Neither;
+            alone.facts.direction = Direction::Neither;
         }
-        alone.help = format!("The series {base} as the engine exports it; see {}.", preset.name).into();
+        alone.facts.help = format!("The series {base} as the engine exports it; see {}.", preset.name).into();
         self.preset_metric(name, &[alone], wish)
     }
 }
@@ -196,7 +198,7 @@ fn strip<'a, T: Copy>(name: &'a str, suffixes: &[(&str, T)]) -> (&'a str, Option
 fn shape(preset: &Preset, wish: Wish) -> Option<(Aggregate, Semantics)> {
     let is_sum = matches!(preset.value, Value::Linear { .. });
     match wish.aggregate {
-        None => Some((preset.aggregate, preset.semantics)),
+        None => Some((preset.aggregate, preset.facts.semantics)),
         // What is counted is not what is added up: the series of a count is not its unit.
         Some(_) if preset.aggregate == Aggregate::Count => None,
         // A sum of ratios or of quantiles means nothing.
@@ -214,11 +216,13 @@ fn subtracts(value: &Value) -> bool {
 /// Whether the preset is its series and nothing else, so that unit and range are the series' own.
 fn is_plain(value: &Value) -> bool {
     match value {
-        Value::Linear { sum, .. } => {
-            matches!(&sum[..], [one] if (one.weight - 1.0).abs() < f64::EPSILON && !one.nonzero)
+        Value::Linear { terms, sum } => {
+            let is_one = |times: f64| (times - 1.0).abs() < f64::EPSILON;
+            let has_factor = terms.iter().any(|term| term.factor.is_some());
+            matches!(&sum[..], [one] if is_one(one.weight) && !one.nonzero && !has_factor)
         }
         Value::Ratio { .. } => false,
-        Value::Distribution { .. } => true,
+        Value::Distribution { times, .. } => (times - 1.0).abs() < f64::EPSILON,
     }
 }
 

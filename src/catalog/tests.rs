@@ -12,11 +12,17 @@ fn file(engine: &str, presets: &str) -> String {
     )
 }
 
+/// A preset that says what the metric is.
 fn waiting(series: &str) -> String {
     format!(
         "- name: inference_requests_waiting\n  help: Waiting.\n  unit: requests\n  semantics: extensive\n  \
          direction: rises\n  value: {{ term: {{ gauge: ['{series}'] }} }}\n"
     )
+}
+
+/// A preset that leaves it to another file.
+fn waiting_too(value: &str) -> String {
+    format!("- name: inference_requests_waiting\n  value: {value}\n")
 }
 
 fn refusal(files: &[(&str, &str)]) -> String {
@@ -32,20 +38,20 @@ fn the_built_in_catalog_loads() {
         for preset in catalog.presets(name) {
             assert!(!preset.series().is_empty(), "{name}");
             assert!(["gauge", "counter", "histogram"].contains(&preset.kind()), "{name}");
-            assert!(name.starts_with("inference_") || name.starts_with("gpu_"), "{name}");
-            assert!(preset.help.ends_with('.'), "{name}: help is a sentence");
+            assert!(preset.facts.help.ends_with('.'), "{name}: help is a sentence");
             assert_eq!(preset.window.is_some(), preset.kind() != "gauge", "{name}");
             let inside = |target: &Target| {
-                preset.range.is_none_or(|(low, high)| low < target.value && target.value < high)
+                preset.facts.range.is_none_or(|(low, high)| low < target.value && target.value < high)
             };
-            assert!(preset.target.as_ref().is_none_or(inside), "{name}: a target outside the range");
+            assert!(preset.facts.target.as_ref().is_none_or(inside), "{name}: a target outside the range");
         }
     }
 }
 
 #[test]
 fn a_new_engine_is_a_new_file_and_nothing_else() {
-    let made_up = file("made_up", &waiting("made_up:queue{kind=\"chat\"}"));
+    let value = "{ term: { gauge: ['made_up:queue{kind=\"chat\"}'] } }";
+    let made_up = file("made_up", &waiting_too(value));
     let files: Vec<_> = FILES.iter().copied().chain([("made_up.yaml", made_up.as_str())]).collect();
     let catalog = Catalog::from_files(&files).expect("loads");
     let metric = catalog.resolve("inference_requests_waiting").expect("resolves");
@@ -62,65 +68,76 @@ fn a_new_engine_is_a_new_file_and_nothing_else() {
 }
 
 #[test]
-fn providers_that_disagree_are_refused() {
+fn what_a_metric_is_is_said_once_and_in_any_order() {
     let good = file("good", &waiting("good:queue"));
-    let change = |from: &str, to: &str| {
-        let text = waiting("other:queue");
-        assert!(text.contains(from), "{from}");
-        file("other", &text.replace(from, to))
-    };
-    for (fact, other) in [
-        ("unit", change("unit: requests", "unit: tokens")),
-        ("semantics", change("extensive", "intensive")),
-        ("direction", change("rises", "falls")),
-        ("range", change("help:", "range: [0, 9]\n  help:")),
-        ("aggregate", change("help:", "aggregate: max\n  help:")),
-        (
-            "kind of value",
-            change(
-                "term: { gauge: ['other:queue'] }",
-                "ratio: { numerator: [{ gauge: [a] }], denominator: [{ gauge: [b] }] }",
-            )
-            .replace("unit: requests", "unit: requests\n  aggregate: sum"),
-        ),
+    let other = file("other", &waiting_too("{ term: { gauge: ['other:queue'] } }"));
+    for files in [[("a", &*good), ("b", &*other)], [("b", &*other), ("a", &*good)]] {
+        let catalog = Catalog::from_files(&files).expect("loads");
+        for preset in catalog.presets("inference_requests_waiting") {
+            assert_eq!((&*preset.facts.unit, &*preset.facts.help), ("requests", "Waiting."));
+        }
+        let engines = catalog.presets("inference_requests_waiting").iter().map(|one| catalog.engine_of(one));
+        let engines: Vec<_> = engines.map(|engine| &*engine.name).collect();
+        assert_eq!(engines, ["good", "other"], "first who says it");
+    }
+    let refused = |other: &str| refusal(&[("good.yaml", &good), ("other.yaml", &file("other", other))]);
+    let name = "catalog/other.yaml: inference_requests_waiting";
+    assert_eq!(refused(&waiting("other:queue")), format!("{name}: another file says already what it is"));
+    assert_eq!(
+        refused(&waiting_too("{ term: { gauge: [a] } }\n  unit: tokens")),
+        format!("{name}: `help`, `unit`, `semantics` and `direction` go together")
+    );
+    for alone in
+        ["range: [0, 1]", "aggregate: max", "scope: cluster", "note: N.", "target: { value: 1, why: x }"]
+    {
+        assert_eq!(
+            refused(&waiting_too(&format!("{{ term: {{ gauge: [a] }} }}\n  {alone}"))),
+            format!("{name}: `range`, `aggregate`, `scope`, `target` and `note` stand beside `help`")
+        );
+    }
+    assert_eq!(refusal(&[("other.yaml", &other)]), format!("{name}: no file says what it is"));
+}
+
+#[test]
+fn providers_that_compute_otherwise_are_refused() {
+    let good = file("good", &waiting("good:queue"));
+    for value in [
+        "{ ratio: { numerator: [{ gauge: [a] }], denominator: [{ gauge: [b] }] } }",
+        "{ distribution: { histogram: [a], statistic: mean } }",
     ] {
         assert_eq!(
-            refusal(&[("good.yaml", &good), ("other.yaml", &other)]),
-            format!(
-                "catalog/other.yaml: inference_requests_waiting: its {fact} differs from that of another engine"
-            ),
+            refusal(&[("good.yaml", &good), ("other.yaml", &file("other", &waiting_too(value)))]),
+            "catalog/other.yaml: inference_requests_waiting: its kind of value differs from that of another engine",
         );
     }
 }
 
 #[test]
 fn the_default_statistic_must_agree_too() {
-    let ttft = |engine: &str, statistic: &str| {
-        file(
-            engine,
-            &format!(
-                "- {{ name: t, help: T., unit: seconds, semantics: intensive, direction: rises, value: {{ distribution: {{ histogram: [{engine}:t], statistic: {statistic} }} }} }}\n"
-            ),
-        )
+    let facts = "help: T., unit: seconds, semantics: intensive, direction: rises, ";
+    let ttft = |engine: &str, facts: &str, statistic: &str| {
+        let value = format!("{{ distribution: {{ histogram: [{engine}:t], statistic: {statistic} }} }}");
+        file(engine, &format!("- {{ name: t, {facts}value: {value} }}\n"))
     };
-    let (a, b) = (ttft("a", "p95"), ttft("b", "mean"));
+    let (a, b) = (ttft("a", facts, "p95"), ttft("b", "", "mean"));
     assert_eq!(
         refusal(&[("a", &a), ("b", &b)]),
         "catalog/b: t: its statistic differs from that of another engine"
     );
-    assert!(Catalog::from_files(&[("a", &a), ("c", &ttft("c", "p95"))]).is_ok());
+    assert!(Catalog::from_files(&[("a", &a), ("c", &ttft("c", "", "p95"))]).is_ok());
 }
 
 #[test]
 fn nothing_is_counted_twice() {
-    let twice = file("a", &(waiting("a:queue") + &waiting("a:queue")));
+    let twice = file("a", &(waiting("a:queue") + &waiting_too("{ term: { gauge: ['a:queue'] } }")));
     assert_eq!(
         refusal(&[("a.yaml", &twice)]),
         "catalog/a.yaml: inference_requests_waiting: stated twice, so it would be counted twice"
     );
     let one = file("a", &waiting("a:queue"));
+    let again = file("a", &waiting_too("{ term: { gauge: ['a:queue'] } }"));
     assert_eq!(
-        refusal(&[("a.yaml", &one), ("b.yaml", &one)]),
+        refusal(&[("a.yaml", &one), ("b.yaml", &again)]),
         "catalog/b.yaml: engine a has a file already, so its series would be counted twice"
     );
 }
@@ -139,6 +156,19 @@ fn files_that_make_no_sense_are_refused() {
         (preset("{ term: {} }"), "n: a term has either `gauge` or `counter`"),
         (preset("{ term: { gauge: [a], counter: [b] } }"), "n: a term has either `gauge` or `counter`"),
         (preset("{ distribution: { histogram: [], statistic: p95 } }"), "n: no series"),
+        (
+            preset("{ term: { gauge: [a], without: [x], max_without: [y] } }"),
+            "n: a term has either `without` or `max_without`",
+        ),
+        (preset("{ term: { gauge: [a], factor: { gauge: b, on: [] } } }"), "n: `factor` names no label `on`"),
+        (
+            preset("{ term: { gauge: [a], factor: { gauge: 'rate(b[5m])', on: [c] } } }"),
+            "n: `rate(b[5m])` is not a plain series",
+        ),
+        (
+            preset("{ term: { gauge: [a] } }").replace("presets:", "others: [a]\npresets:"),
+            "`others` has a, which a preset reads",
+        ),
         (preset("{ term: { gauge: ['sum(a)'] } }"), "n: `sum(a)` is not a plain series"),
         (preset("{ term: { gauge: ['a offset 5m'] } }"), "n: `a offset 5m` is not a plain series"),
         (preset("{ term: { gauge: ['a[5m]'] } }"), "n: `a[5m]` is not a plain series"),
@@ -174,8 +204,39 @@ fn files_that_make_no_sense_are_refused() {
 fn a_series_on_both_sides_of_a_ratio_is_read_once() {
     let catalog = Catalog::built_in().expect("loads");
     let metric = catalog.resolve("gpu_memory_used_ratio").expect("resolves");
-    assert_eq!(metric.inputs[0].signal.to_string(), "DCGM_FI_DEV_FB_USED + DCGM_FI_DEV_FB_FREE");
-    let Formula::Ratio { numerator, denominator } = &metric.inputs[0].formula else { panic!("a ratio") };
+    let input = metric.inputs.iter().find(|input| &*input.engine == "dcgm").expect("an input");
+    assert_eq!(input.signal.to_string(), "DCGM_FI_DEV_FB_USED + DCGM_FI_DEV_FB_FREE");
+    let Formula::Ratio { numerator, denominator } = &input.formula else { panic!("a ratio") };
     let terms = |side: &[Weighted]| side.iter().map(|one| one.term).collect::<Vec<_>>();
     assert_eq!((terms(numerator), terms(denominator)), (vec![0], vec![0, 1]));
+}
+
+#[test]
+fn what_presets_tell_apart_by_a_label_is_no_metric_by_itself() {
+    let sums = |second: &str| {
+        let value = format!("{{ sum: [{{ gauge: ['a{{m=\"1\"}}'] }}, {{ gauge: ['a{second}'] }}] }}");
+        let facts = "help: N., unit: requests, semantics: extensive, direction: rises";
+        let text = file("a", &format!("- {{ name: n, {facts}, value: {value} }}\n"));
+        Catalog::from_files(&[("a.yaml", &text)]).expect("loads")
+    };
+    assert!(sums("{m=\"1\"}").resolve("a").is_some());
+    let two = sums("{m=\"2\"}");
+    assert!(two.resolve("a").is_none() && two.raw_names().next().is_none());
+    assert!(two.known_series("a").is_some(), "it is known all the same");
+}
+
+#[test]
+fn an_engine_owns_the_names_that_begin_as_its_do() {
+    let catalog = Catalog::built_in().expect("loads");
+    let owner = |name| catalog.owner(name).map(|(engine, prefix)| (&*engine.name, prefix));
+    assert_eq!(owner("vllm:anything"), Some(("vllm", "vllm:")));
+    assert_eq!(owner("ray_vllm:anything"), Some(("ray_vllm", "ray_vllm:")));
+    assert_eq!(owner("nv_trt_llm_anything"), Some(("triton", "nv_trt_llm_")));
+    for nobodys in ["num_requests_waiting", "node_cpu_seconds_total", "gpu_anything", "vllm", ""] {
+        assert_eq!(owner(nobodys), None, "{nobodys}");
+    }
+    for engine in catalog.engines().iter().filter(|engine| !engine.prefix.is_empty()) {
+        let is_own = |series: &str| engine.prefix.iter().any(|prefix| series.starts_with(prefix));
+        assert!(engine.others().iter().all(|series| is_own(series)), "{}", engine.name);
+    }
 }

@@ -4,14 +4,16 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use serde::Serialize;
+use clap::ValueEnum;
 
+use self::entry::{Entry, GROUPS, entry};
 use super::tree::{describe, number};
-use super::{Output, colour, print};
-use crate::api::explain::MetricFacts;
-use crate::catalog::{Catalog, Preset, STATISTICS, promql};
+use super::{colour, print};
+use crate::catalog::{Catalog, Preset};
 use crate::config::did_you_mean;
-use crate::core::freshness::Coverage;
+
+mod entry;
+mod markdown;
 
 /// Flags of `catalog`.
 #[derive(Debug, clap::Args)]
@@ -23,43 +25,35 @@ pub(super) struct Args {
     #[arg(long, value_name = "ENGINE")]
     engine: Option<String>,
     /// How to print it.
-    #[arg(short, long, value_enum, default_value_t = Output::Text)]
-    output: Output,
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
 }
 
-/// One metric as the catalog prints it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry {
-    #[serde(flatten)]
-    facts: MetricFacts,
-    aggregate: String,
-    providers: Vec<Provider>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    suffixes: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target_reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Provider {
-    engine: String,
-    series: Vec<String>,
-    promql: String,
+/// How the catalog is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// The reference of all metrics: docs/metrics.md.
+    Markdown,
 }
 
 /// Prints the catalog, or one metric of it.
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let catalog = Catalog::built_in()?;
+    if args.output == Format::Markdown {
+        if args.name.is_some() || args.engine.is_some() {
+            bail!("the reference in Markdown is of the whole catalog");
+        }
+        print(&markdown::reference(&catalog));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let json = args.output == Format::Json;
     if let Some(name) = &args.name {
         let Some(entry) = entry(&catalog, name) else { bail!("{}", unknown(&catalog, name)) };
-        match args.output {
-            Output::Json => print(&(serde_json::to_string_pretty(&entry)? + "\n")),
-            Output::Text => print(&page(&entry)),
-        }
+        print(&if json { serde_json::to_string_pretty(&entry)? + "\n" } else { page(&entry) });
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(engine) = &args.engine
@@ -73,10 +67,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     };
     let names = catalog.names().filter(|name| catalog.presets(name).iter().any(is_wanted));
     let entries: Vec<Entry> = names.filter_map(|name| entry(&catalog, name)).collect();
-    match args.output {
-        Output::Json => print(&(serde_json::to_string_pretty(&entries)? + "\n")),
-        Output::Text => print(&list(&entries)),
-    }
+    print(&if json { serde_json::to_string_pretty(&entries)? + "\n" } else { list(&entries) });
     Ok(ExitCode::SUCCESS)
 }
 
@@ -90,60 +81,27 @@ pub(super) fn unknown(catalog: &Catalog, name: &str) -> String {
     format!("no metric {name:?}: {hint}")
 }
 
-fn entry(catalog: &Catalog, name: &str) -> Option<Entry> {
-    let metric = catalog.resolve(name)?;
-    let presets = catalog.presets(name);
-    let providers = metric
-        .inputs
-        .iter()
-        .map(|input| Provider {
-            engine: input.engine.to_string(),
-            series: input
-                .signal
-                .to_string()
-                .split(" + ")
-                .flat_map(|term| term.split(" or "))
-                .map(str::to_owned)
-                .collect(),
-            promql: promql::compile(&input.signal, &Coverage::Cluster),
-        })
-        .collect();
-    let suffixes = match presets.first() {
-        None => Vec::new(),
-        Some(preset) if preset.is_distribution() => STATISTICS
-            .iter()
-            .map(|(suffix, _)| (*suffix).to_owned())
-            .chain(["_avg", "_max", "_min"].map(str::to_owned))
-            .collect(),
-        Some(_) => ["_sum", "_avg", "_max", "_min"].map(str::to_owned).to_vec(),
-    };
-    Some(Entry {
-        aggregate: metric.aggregate.to_string(),
-        target_reason: metric.target.as_ref().and_then(|target| target.why.clone()),
-        note: presets.first().and_then(|preset| preset.note.clone()),
-        facts: MetricFacts::new(&metric),
-        providers,
-        suffixes,
-    })
-}
-
 fn list(entries: &[Entry]) -> String {
     let bold = |text: &str| if colour() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() };
-    let width = entries.iter().map(|entry| entry.facts.name.len()).max().unwrap_or_default();
-    let mut out =
-        bold(&format!("{:width$}  {:14} {:12} {:16} ENGINES\n", "METRIC", "UNIT", "TARGET TYPE", "TARGET"));
-    for entry in entries {
-        let facts = &entry.facts;
-        let target = facts.suggested_target.map_or("-".to_owned(), number);
-        let engines: Vec<_> = entry.providers.iter().map(|provider| provider.engine.as_str()).collect();
-        let _ = writeln!(
-            out,
-            "{:width$}  {:14} {:12} {target:16} {}",
-            facts.name,
-            facts.unit,
-            facts.target_type,
-            engines.join(", ")
-        );
+    let widest = |length: fn(&Entry) -> usize| entries.iter().map(length).max().unwrap_or_default();
+    let name = widest(|entry| entry.facts.name.len());
+    let unit = widest(|entry| entry.facts.unit.len());
+    let row = |cells: [&str; 5]| {
+        let [metric, of, kind, target, engines] = cells;
+        format!("{metric:name$}  {of:unit$}  {kind:12}  {target:6}  {engines}\n")
+    };
+    let mut out = bold(&row(["METRIC", "UNIT", "TARGET TYPE", "TARGET", "ENGINES"]));
+    for (prefix, title) in GROUPS {
+        let mut group = entries.iter().filter(|entry| entry.facts.name.starts_with(prefix)).peekable();
+        if group.peek().is_some() {
+            let _ = write!(out, "\n{}\n", bold(title));
+        }
+        for entry in group {
+            let facts = &entry.facts;
+            let target = facts.suggested_target.map_or("-".to_owned(), number);
+            let engines: Vec<_> = entry.providers.iter().map(|provider| provider.engine.as_str()).collect();
+            out += &row([&facts.name, &facts.unit, &facts.target_type, &target, &engines.join(" ")]);
+        }
     }
     out.push_str("\n`inferometer catalog NAME` shows one; distributions take _p50 _p90 _p95 _p99 _mean, all take _sum _avg _max _min.\n");
     out
@@ -154,6 +112,9 @@ fn page(entry: &Entry) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}\n  {}\n  {}", facts.name, facts.help, describe(facts));
     let _ = writeln!(out, "  aggregate  {}", entry.aggregate);
+    if entry.scope == "cluster" {
+        let _ = writeln!(out, "  scope      cluster: every namespace reads all series");
+    }
     if let Some(target) = facts.suggested_target {
         let why = entry.target_reason.as_deref().unwrap_or("a starting point");
         let _ = writeln!(out, "  target     {} {}: {why}", facts.target_type, number(target));
@@ -166,6 +127,9 @@ fn page(entry: &Entry) -> String {
     }
     for provider in &entry.providers {
         let _ = writeln!(out, "  {}", provider.engine);
+        if let Some(caveat) = &provider.caveat {
+            let _ = writeln!(out, "    note     {caveat}");
+        }
         let _ = writeln!(out, "    series   {}", provider.series.join(", "));
         let _ = writeln!(out, "    promql   {}", provider.promql.replace('\n', "\n             "));
     }

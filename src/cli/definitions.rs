@@ -5,18 +5,34 @@ use std::sync::Arc;
 
 use reqwest::Url;
 
+use super::serve::http_url;
 use crate::catalog::Catalog;
 use crate::config::{self, Configuration, Diagnostics, Report};
+use crate::core::series::Labels;
 use crate::engine::Definitions;
-use crate::source::Source;
-use crate::source::prometheus::{Prometheus, Settings};
+use crate::source::scrape::discover::Endpoint;
+use crate::source::{Definition, Source, prometheus, scrape};
 
-/// The name of the source given by flag.
-const FLAG_SOURCE: &str = "prometheus";
+/// The sources that `--prometheus-url` and `--scrape` ask for.
+pub(super) fn flag_sources(url: Option<&Url>, targets: Vec<Endpoint>) -> Vec<Definition> {
+    let prometheus = url.map(|url| prometheus::Settings::new("prometheus", url.clone()));
+    let scrape = (!targets.is_empty()).then(|| (scrape::Settings::new("scrape"), targets));
+    let prometheus = prometheus.map(Definition::Prometheus);
+    prometheus
+        .into_iter()
+        .chain(scrape.map(|(settings, targets)| Definition::Scrape(settings, targets)))
+        .collect()
+}
 
-/// The source that `--prometheus-url` asks for.
-pub(super) fn flag_source(url: Option<&Url>) -> Option<Settings> {
-    url.map(|url| Settings::new(FLAG_SOURCE, url.clone()))
+/// A target given by flag: `ai=http://10.0.0.5:8000`.
+pub(super) fn target(text: &str) -> Result<Endpoint, String> {
+    let (namespace, url) = text
+        .split_once('=')
+        .filter(|(namespace, _)| !namespace.contains('/'))
+        .ok_or("the namespace is missing: write it like ai=http://10.0.0.5:8000/metrics")?;
+    let url = config::target_url(http_url(url)?);
+    let labels = Labels::new(vec![("namespace".into(), namespace.into())]);
+    Ok(Endpoint { url, labels, engine: None })
 }
 
 /// Reads a configuration file.
@@ -36,30 +52,25 @@ pub(super) fn read(path: &Path, catalog: &Catalog) -> Result<(Configuration, Rep
 
 /// Sources that were built before, so that a reload keeps their connections and numbers.
 #[derive(Default)]
-pub(super) struct Sources(Vec<(Settings, Arc<Prometheus>)>);
+pub(super) struct Sources(Vec<(Definition, Arc<dyn Source>)>);
 
 impl Sources {
-    /// The definitions of a configuration, the source given by flag first. Of a source in both, the
+    /// The definitions of a configuration, the sources given by flag first. Of a source in both, the
     /// flag's wins.
-    pub(super) fn definitions(
-        &mut self,
-        flag: Option<Settings>,
-        configuration: Configuration,
-    ) -> Definitions {
-        let flag_name = flag.as_ref().map(|settings| settings.name.clone());
-        let configured =
-            configuration.sources.into_iter().filter(|settings| Some(&settings.name) != flag_name.as_ref());
-        let wanted: Vec<Settings> = flag.into_iter().chain(configured).collect();
+    pub(super) fn definitions(&mut self, flags: &[Definition], configuration: Configuration) -> Definitions {
+        let is_flag = |one: &Definition| flags.iter().any(|flag| flag.name() == one.name());
+        let configured = configuration.sources.into_iter().filter(|one| !is_flag(one));
+        let wanted: Vec<Definition> = flags.iter().cloned().chain(configured).collect();
         self.0 = wanted
             .into_iter()
-            .map(|settings| {
-                let known = self.0.iter().find(|(known, _)| *known == settings);
+            .map(|definition| {
+                let known = self.0.iter().find(|(known, _)| *known == definition);
                 let source = known.map(|(_, source)| Arc::clone(source));
-                let source = source.unwrap_or_else(|| Arc::new(Prometheus::new(settings.clone())));
-                (settings, source)
+                let source = source.unwrap_or_else(|| definition.clone().build());
+                (definition, source)
             })
             .collect();
-        let sources = self.0.iter().map(|(_, source)| Arc::clone(source) as Arc<dyn Source>).collect();
+        let sources = self.0.iter().map(|(_, source)| Arc::clone(source)).collect();
         Definitions { sources, metrics: configuration.metrics }
     }
 }

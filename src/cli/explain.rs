@@ -82,7 +82,8 @@ async fn directly(args: &Args, url: &Url, selector: &Selector) -> Result<Explana
             }
         },
     };
-    let definitions = Sources::default().definitions(definitions::flag_source(Some(url)), configuration);
+    let definitions =
+        Sources::default().definitions(&definitions::flag_sources(Some(url), Vec::new()), configuration);
     let engine =
         Engine::new(Arc::clone(&catalog), definitions, Pace::default(), Arc::new(Telemetry::default()));
     let ask = Ask { metric: &args.metric, namespace: &args.namespace, selector, patience: PATIENCE };

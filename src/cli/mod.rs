@@ -5,9 +5,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+mod adapter;
 mod catalog;
 mod check;
 mod definitions;
+mod demo;
 mod explain;
 mod reload;
 mod serve;
@@ -25,6 +27,9 @@ struct Cli {
 enum Command {
     /// Serve external.metrics.k8s.io to the HorizontalPodAutoscaler.
     Serve(serve::Args),
+    /// Play a day of a simulated fleet: engines, exporters, this adapter and an HPA, with nothing to
+    /// install.
+    Demo(Box<demo::Args>),
     /// Check configurations and HPA manifests: every problem at once, with its place.
     Check(check::Args),
     /// Explain a metric's value: every step from the source to what the HPA sees.
@@ -50,6 +55,7 @@ pub fn run() -> ExitCode {
     let Cli { command } = Cli::parse();
     let result = match command {
         Command::Serve(args) => serve::run(args),
+        Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Catalog(args) => catalog::run(&args),

@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 use super::definitions::{self, Sources};
 use crate::catalog::Catalog;
 use crate::engine::Engine;
-use crate::source::prometheus::Settings;
+use crate::source::Definition;
 use crate::telemetry::Telemetry;
 
 /// How often the file is read. By content and not by notification: a mounted ConfigMap changes by
@@ -19,7 +19,7 @@ const EVERY: Duration = Duration::from_secs(2);
 /// What a reload needs.
 pub(super) struct Reloader {
     pub(super) path: PathBuf,
-    pub(super) flag: Option<Settings>,
+    pub(super) flags: Vec<Definition>,
     pub(super) sources: Sources,
     pub(super) catalog: Arc<Catalog>,
     pub(super) engine: Arc<Engine>,
@@ -46,7 +46,7 @@ impl Reloader {
     fn take(&mut self) {
         match definitions::read(&self.path, &self.catalog) {
             Ok((configuration, report)) => {
-                let definitions = self.sources.definitions(self.flag.clone(), configuration);
+                let definitions = self.sources.definitions(&self.flags, configuration);
                 self.engine.install(definitions);
                 self.telemetry.reloaded(true);
                 let generation = self.engine.generation().number();

@@ -6,32 +6,22 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
-use axum::Router;
-use axum::routing::get;
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 use reqwest::Url;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
+use super::adapter::{Adapter, bind};
 use super::definitions::{self, Sources};
 use super::reload::{Reloader, one_line};
-use crate::api::measure::Measured;
-use crate::api::{Api, router};
 use crate::catalog::Catalog;
 use crate::config::Configuration;
-use crate::engine::observe::Signals;
 use crate::engine::{Clock, Engine, Pace};
-use crate::server::guard::{DEADLINE, Guard};
 use crate::server::tls::{self, Tls};
-use crate::server::{Limits, listener};
+use crate::source::scrape::discover::Endpoint;
 use crate::telemetry::Telemetry;
-
-/// How often the certificate's files are read.
-const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
 
 /// Between the signal to end and the end of accepting: balancers need to see that we are not ready.
 const LINGER: Duration = Duration::from_secs(5);
@@ -57,6 +47,10 @@ pub(super) struct Args {
     /// A server with the Prometheus query API: the default source, before those configured.
     #[arg(long, value_name = "URL", env = "INFEROMETER_PROMETHEUS_URL", value_parser = http_url)]
     prometheus_url: Option<Url>,
+    /// A target to read directly, as NAMESPACE=URL; of a host name all addresses are read, and a path
+    /// that is missing is /metrics. May be given several times.
+    #[arg(long, value_name = "NAMESPACE=URL", value_parser = definitions::target)]
+    scrape: Vec<Endpoint>,
     /// Serve local callers without asking who they are, on a loopback address only.
     #[arg(long)]
     standalone: bool,
@@ -125,6 +119,7 @@ async fn serve(args: Args) -> Result<ExitCode> {
         tls_cert_file,
         tls_private_key_file,
         prometheus_url,
+        scrape,
         standalone: _,
         observability_address,
         log_format: _,
@@ -132,7 +127,7 @@ async fn serve(args: Args) -> Result<ExitCode> {
     tls::install_crypto_provider();
     let catalog = Arc::new(Catalog::built_in()?);
     let telemetry = Arc::new(Telemetry::default());
-    let flag = definitions::flag_source(prometheus_url.as_ref());
+    let flags = definitions::flag_sources(prometheus_url.as_ref(), scrape);
 
     // The content first: a change between the two reads is then seen as a change.
     let seen = config.as_ref().and_then(|path| std::fs::read(path).ok());
@@ -150,12 +145,11 @@ async fn serve(args: Args) -> Result<ExitCode> {
         },
     };
     let mut sources = Sources::default();
-    let definitions = sources.definitions(flag.clone(), configuration);
+    let definitions = sources.definitions(&flags, configuration);
     let source_names: Vec<String> =
         definitions.sources.iter().map(|source| source.name().to_owned()).collect();
     let engine =
         Arc::new(Engine::new(Arc::clone(&catalog), definitions, Pace::default(), Arc::clone(&telemetry)));
-    let api = Arc::new(Api::new(Arc::clone(&engine), Arc::clone(&telemetry)));
 
     let tls = Arc::new(match (tls_cert_file, tls_private_key_file) {
         (Some(certificate), Some(key)) => Tls::from_files(certificate, key)?,
@@ -163,37 +157,20 @@ async fn serve(args: Args) -> Result<ExitCode> {
     });
     let secure = bind(SocketAddr::new(bind_address, secure_port)).await?;
     let observability = bind(observability_address).await?;
-    let (end, ending) = watch::channel(false);
-    let until_end = |mut ending: watch::Receiver<bool>| async move {
-        let _ = ending.wait_for(|ending| *ending).await;
-    };
-
-    let service =
-        Measured::new(Guard::new(router::router(Arc::clone(&api)), DEADLINE), Arc::clone(&telemetry));
-    let limits = Limits::default();
-    let api_address = secure.local_addr()?;
-    let main = tokio::spawn(listener::serve(
-        secure,
-        Some(Arc::clone(&tls)),
-        service,
-        limits,
-        until_end(ending.clone()),
-    ));
-    let own_address = observability.local_addr()?;
-    let own = Guard::new(observability_router(&api, &engine, &telemetry), DEADLINE);
-    let own = tokio::spawn(listener::serve(observability, None, own, limits, until_end(ending.clone())));
-    tokio::spawn(watch_certificate(Arc::clone(&tls), until_end(ending), Arc::clone(&telemetry)));
+    let adapter = Adapter::start(&engine, &telemetry, &tls, secure, observability)?;
     if let Some(path) = config {
         let (engine, telemetry) = (Arc::clone(&engine), Arc::clone(&telemetry));
-        let reloader = Reloader { path, flag, sources, catalog, engine, telemetry, seen };
+        let reloader = Reloader { path, flags, sources, catalog, engine, telemetry, seen };
         tokio::spawn(reloader.watch());
     }
     if source_names.is_empty() {
-        warn!("no source is configured: every metric will be refused; give --prometheus-url or --config");
+        warn!(
+            "no source is configured: every metric will be refused; give --prometheus-url, --scrape or --config"
+        );
     }
     info!(
-        api = %format_args!("https://{api_address}"),
-        observability = %format_args!("http://{own_address}"),
+        api = %format_args!("https://{}", adapter.address),
+        observability = %format_args!("http://{}", adapter.observability),
         sources = source_names.join(","),
         certificate_sha256 = tls.fingerprint(),
         "serving local callers without authentication (--standalone)"
@@ -201,29 +178,14 @@ async fn serve(args: Args) -> Result<ExitCode> {
 
     let signal = wait_for_signal().await?;
     info!(signal, "ending: not ready any more, still answering");
-    api.drain();
+    adapter.drain();
     // An impatient second signal ends the wait.
     let _ =
         tokio::time::timeout(if signal == "SIGTERM" { LINGER } else { Duration::ZERO }, wait_for_signal())
             .await;
-    let _ = end.send(true);
-    let drained = main.await.context("the listener failed")?;
-    let _ = own.await;
+    let drained = adapter.end().await?;
     info!(open = drained.open, cut = drained.cut, "ended");
     Ok(ExitCode::SUCCESS)
-}
-
-async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
-}
-
-async fn watch_certificate(tls: Arc<Tls>, ending: impl Future<Output = ()>, telemetry: Arc<Telemetry>) {
-    tls::watch(tls, CERTIFICATE_EVERY, ending, |outcome| match outcome {
-        Ok(tls::Reload::Unchanged) => {}
-        Ok(tls::Reload::Replaced) => telemetry.certificate_reloaded(true),
-        Err(_) => telemetry.certificate_reloaded(false),
-    })
-    .await;
 }
 
 /// The first of the signals that end the process.
@@ -234,22 +196,4 @@ async fn wait_for_signal() -> Result<&'static str> {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
     })
-}
-
-/// `/metrics` and health, for those who watch over us.
-fn observability_router(api: &Arc<Api>, engine: &Arc<Engine>, telemetry: &Arc<Telemetry>) -> Router {
-    let mut registry = telemetry.registry();
-    registry.register_collector(Box::new(Signals(Arc::clone(engine))));
-    let registry = Arc::new(registry);
-    let metrics = move || {
-        let registry = Arc::clone(&registry);
-        async move {
-            let mut text = String::new();
-            // Writing to a String cannot fail.
-            let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
-            let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(http::header::CONTENT_TYPE, content_type)], text)
-        }
-    };
-    router::health_routes().with_state(Arc::clone(api)).route("/metrics", get(metrics))
 }

@@ -50,7 +50,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Report, Severity};
 pub use hpa::{Checked, CheckedMetric, check};
 pub use node::{Key, Node, Value};
 pub use parse::parse;
-pub use schema::{Configuration, load, read};
+pub use schema::{Configuration, load, read, target_url};
 pub use source::Span;
 pub use suggest::did_you_mean;
 

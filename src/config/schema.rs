@@ -13,12 +13,14 @@ use super::suggest::did_you_mean;
 use super::{Diagnostics, Node, Span, parse};
 use crate::catalog::Catalog;
 use crate::core::metric::Metric;
-use crate::source::prometheus::Settings;
+use crate::source::Definition;
 
 pub(super) mod metric;
 mod preset;
 mod query;
 mod source;
+
+pub use source::target_url;
 
 /// The version of the configuration that this build reads.
 pub const API_VERSION: &str = "inferometer.dev/v1alpha1";
@@ -31,7 +33,7 @@ const MAX_BYTES: u64 = 1024 * 1024;
 #[derive(Debug, Clone, Default)]
 pub struct Configuration {
     /// Where numbers come from; the first is the default.
-    pub sources: Vec<Settings>,
+    pub sources: Vec<Definition>,
     /// Metrics beside the catalog's, or in their place.
     pub metrics: Vec<Metric>,
 }
@@ -108,18 +110,22 @@ pub(super) fn configuration(
     map.required("kind", diags, |diags, node| constant(diags, node, KIND));
     let mut sources = Vec::new();
     let mut names = Some(Names::default());
+    let mut no_promql = Vec::new();
     if let Some((_, node)) = map.get("sources") {
         for item in node.items(diags, "a list of sources").unwrap_or_default() {
-            let declared = source::source(diags, item);
+            let declared = source::source(diags, item, catalog);
             let name = declared.as_ref().and_then(|declared| declared.name.clone());
+            if let Some(declared) = declared.as_ref().filter(|declared| !declared.knows_promql) {
+                no_promql.extend(declared.name.iter().map(|name| name.value.clone()));
+            }
             match (name, &mut names) {
                 (Some(name), Some(names)) => names.add(diags, "source", name),
                 _ => names = None,
             }
-            sources.extend(declared.and_then(|declared| declared.settings));
+            sources.extend(declared.and_then(|declared| declared.definition));
         }
     }
-    let context = metric::Context { catalog, sources: names.as_ref() };
+    let context = metric::Context { catalog, sources: names.as_ref(), no_promql: &no_promql };
     let mut metrics = Vec::new();
     let mut metric_names = Names::default();
     if let Some((_, node)) = map.get("metrics") {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::fold::{self, Folded, MissingTerm, Partial};
 use super::freshness::{Age, Coverage, Snapshot};
-use super::metric::{Aggregate, Formula, Input, Metric, Missing, Scope};
+use super::metric::{Aggregate, Input, Metric, Missing, Scope};
 use super::quantity::{Quantity, QuantityError};
 use super::reading::{Derivation, ElementStep, InputStep, Reading};
 use super::refusal::Refusal;
@@ -377,7 +377,7 @@ impl<'a> Run<'a> {
             engine: input.engine.clone(),
             signal: input.signal.to_string(),
             query: snapshot.query.clone(),
-            formula: describe(&input.formula),
+            formula: input.formula.to_string(),
             series: snapshot.set.as_ref().map_or(0, |set| set.all().len()),
             in_namespace,
             selected,
@@ -388,23 +388,6 @@ impl<'a> Run<'a> {
             failure: snapshot.failure.clone(),
             warnings: snapshot.warnings.clone(),
         });
-    }
-}
-
-fn describe(formula: &Formula) -> String {
-    let sum = |terms: &[super::metric::Weighted]| {
-        let one = |term: &super::metric::Weighted| {
-            let name = format!("${}", term.term + 1);
-            let name = if term.nonzero { format!("({name} != 0)") } else { name };
-            if (term.weight - 1.0).abs() < f64::EPSILON { name } else { format!("{} * {name}", term.weight) }
-        };
-        terms.iter().map(one).collect::<Vec<_>>().join(" + ")
-    };
-    match formula {
-        Formula::Linear(terms) => sum(terms),
-        Formula::Ratio { numerator, denominator } => format!("({}) / ({})", sum(numerator), sum(denominator)),
-        Formula::Quantile(q) => format!("quantile {q} of the merged buckets"),
-        Formula::Mean => "sum / count".to_owned(),
     }
 }
 

@@ -114,6 +114,14 @@ pub(crate) fn tokens() -> Signal {
     series_signal(Kind::Counter, &["tokens_total"], Some(120), Element::Pod)
 }
 
+/// A quantile in the unit of the observations.
+pub(crate) fn quantile(q: f64) -> Formula {
+    Formula::Quantile { q, times: 1.0 }
+}
+
+/// The mean in the unit of the observations.
+pub(crate) const MEAN: Formula = Formula::Mean { times: 1.0 };
+
 pub(crate) fn term(term: usize) -> Weighted {
     Weighted { term, weight: 1.0, optional: false, nonzero: false }
 }

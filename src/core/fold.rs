@@ -110,13 +110,15 @@ pub fn apply(formula: &Formula, columns: &[Column], cells: &[Option<f64>]) -> Re
         Formula::Ratio { numerator, denominator } => {
             Partial::Ratio(linear(numerator, columns, cells)?, linear(denominator, columns, cells)?)
         }
-        Formula::Mean => Partial::Ratio(cell(Column::Sum)?, cell(Column::Count)?),
-        Formula::Quantile(q) => {
+        // Before anything is joined, so that engines that observe in other units can be.
+        Formula::Mean { times } => Partial::Ratio(cell(Column::Sum)? * times, cell(Column::Count)?),
+        Formula::Quantile { q, times } => {
+            let bucket = |upper: f64, count| Bucket { upper: upper * times, count };
             let buckets: Vec<Bucket> = columns
                 .iter()
                 .zip(cells)
                 .filter_map(|(column, cell)| match (column, cell) {
-                    (Column::Bucket(upper), Some(count)) => Some(Bucket { upper: *upper, count: *count }),
+                    (Column::Bucket(upper), Some(count)) => Some(bucket(*upper, *count)),
                     _ => None,
                 })
                 .collect();

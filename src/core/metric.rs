@@ -125,10 +125,40 @@ pub enum Formula {
         /// Below it.
         denominator: Vec<Weighted>,
     },
-    /// A quantile (0..1) of a distribution.
-    Quantile(f64),
-    /// The mean of a distribution, in units of the observation times this factor.
-    Mean,
+    /// A quantile of a distribution.
+    Quantile {
+        /// Which one (0..1).
+        q: f64,
+        /// What observations are multiplied by: a change of unit.
+        times: f64,
+    },
+    /// The mean of a distribution.
+    Mean {
+        /// What observations are multiplied by: a change of unit.
+        times: f64,
+    },
+}
+
+impl fmt::Display for Formula {
+    /// Terms are `$1`, `$2` and so on, in the signal's order.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_one = |number: f64| (number - 1.0).abs() < f64::EPSILON;
+        let one = |term: &Weighted| {
+            let name = format!("${}", term.term + 1);
+            let name = if term.nonzero { format!("({name} != 0)") } else { name };
+            if is_one(term.weight) { name } else { format!("{} * {name}", term.weight) }
+        };
+        let sum = |terms: &[Weighted]| terms.iter().map(one).collect::<Vec<_>>().join(" + ");
+        let scale = |times: f64| if is_one(times) { String::new() } else { format!("{times} * ") };
+        match self {
+            Self::Linear(terms) => f.write_str(&sum(terms)),
+            Self::Ratio { numerator, denominator } => {
+                write!(f, "({}) / ({})", sum(numerator), sum(denominator))
+            }
+            Self::Quantile { q, times } => write!(f, "{}quantile {q} of the merged buckets", scale(*times)),
+            Self::Mean { times } => write!(f, "{}sum / count", scale(*times)),
+        }
+    }
 }
 
 /// One engine's way to provide a metric.

@@ -61,6 +61,8 @@ pub struct Term {
     pub kind: Kind,
     /// Alternatives, preferred first: an element that exports several counts once.
     pub series: Vec<SeriesRef>,
+    /// Where an alternative gives way to one before it.
+    pub join: Join,
     /// Labels folded away before alternatives are joined: only some of them carry it, or the same
     /// number is exported once for each of its values.
     pub without: Vec<String>,
@@ -69,6 +71,20 @@ pub struct Term {
     /// What every number is multiplied by: a price that another exporter tells.
     pub factor: Option<Factor>,
 }
+
+/// Where a less preferred alternative of a series gives way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Join {
+    /// Where a preferred one has a series with the same labels.
+    #[default]
+    Series,
+    /// Wherever a preferred one has any series from the same scrape target: the labels [`TARGET`]
+    /// are equal. For alternatives whose other labels differ.
+    Target,
+}
+
+/// The labels that tell scrape targets apart.
+pub const TARGET: [&str; 4] = ["instance", "job", "namespace", "pod"];
 
 /// How several series become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -93,7 +109,7 @@ pub struct Factor {
 impl Term {
     /// Alternatives of one series, with nothing folded away.
     pub fn new(kind: Kind, series: Vec<SeriesRef>) -> Self {
-        Self { kind, series, without: Vec::new(), fold: Fold::Sum, factor: None }
+        Self { kind, series, join: Join::Series, without: Vec::new(), fold: Fold::Sum, factor: None }
     }
 }
 

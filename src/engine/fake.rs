@@ -48,7 +48,8 @@ fn read_catalog() -> Catalog {
         gauges,
     ]
     .concat();
-    let beta = [head("beta"), preset("shared", "gauge: ['beta:shared']")].concat();
+    let shared = "- { name: shared, value: { term: { gauge: ['beta:shared'] } } }\n";
+    let beta = head("beta") + shared;
     Catalog::from_files(&[("alpha.yaml", &alpha), ("beta.yaml", &beta)]).unwrap()
 }
 

@@ -160,10 +160,13 @@ impl Generation {
         }
         let metric =
             self.metrics.get(name).cloned().or_else(|| catalog.resolve(name)).ok_or(Unbound::Unknown)?;
-        let source = match &metric.source {
-            Some(wanted) => self.sources().iter().find(|source| source.name() == wanted.as_ref()),
-            None => self.sources().first(),
+        let can_read =
+            |source: &Arc<dyn Source>| metric.inputs.iter().all(|input| source.can_read(&input.signal));
+        let is_meant = |source: &&Arc<dyn Source>| match &metric.source {
+            Some(wanted) => source.name() == wanted.as_ref(),
+            None => can_read(source),
         };
+        let source = self.sources().iter().find(is_meant);
         let source = source.ok_or(Unbound::NoSource)?;
         let slots: Vec<_> = metric
             .inputs

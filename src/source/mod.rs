@@ -8,6 +8,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::prometheus::Prometheus;
+use self::scrape::Scrape;
+use self::scrape::discover::{Addresses, Endpoint};
 use crate::core::freshness::Coverage;
 use crate::core::series::SeriesSet;
 use crate::core::signal::Signal;
@@ -18,6 +21,42 @@ mod credentials;
 mod http;
 pub mod prometheus;
 pub mod scrape;
+
+pub use self::credentials::{Auth, Text};
+
+/// A source as it is configured.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Definition {
+    /// A server with the Prometheus query API.
+    Prometheus(prometheus::Settings),
+    /// Targets that are read directly.
+    Scrape(scrape::Settings, Vec<Endpoint>),
+}
+
+impl Definition {
+    /// The source's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Prometheus(settings) => &settings.name,
+            Self::Scrape(settings, _) => &settings.name,
+        }
+    }
+
+    /// Whether it answers queries in PromQL.
+    pub fn knows_promql(&self) -> bool {
+        matches!(self, Self::Prometheus(_))
+    }
+
+    /// The source; nothing is connected yet.
+    pub fn build(self) -> Arc<dyn Source> {
+        match self {
+            Self::Prometheus(settings) => Arc::new(Prometheus::new(settings)),
+            Self::Scrape(settings, endpoints) => {
+                Arc::new(Scrape::new(settings, Arc::new(Addresses::new(endpoints))))
+            }
+        }
+    }
+}
 
 /// What a source returns for one signal.
 #[derive(Debug)]
@@ -105,6 +144,12 @@ pub trait Source: Send + Sync {
 
     /// What will be asked, in the source's own language, for people.
     fn describe(&self, signal: &Signal, coverage: &Coverage) -> Arc<str>;
+
+    /// Whether it can read such a signal at all.
+    fn can_read(&self, signal: &Signal) -> bool {
+        let _ = signal;
+        true
+    }
 
     /// How often its numbers are new, if it is known beforehand and asking costs nobody else anything.
     fn renews_every(&self) -> Option<Duration> {

@@ -13,15 +13,13 @@ use tokio::time::timeout;
 use self::decode::Decoded;
 use super::body::read_limited;
 use super::http::{Http, Reach};
-use super::{Answer, Fetch, Source, SourceError};
+use super::{Answer, Auth, Fetch, Source, SourceError};
 use crate::catalog::promql;
 use crate::core::freshness::Coverage;
 use crate::core::signal::Signal;
 use crate::core::time::Timestamp;
 
 mod decode;
-
-pub use super::credentials::{Auth, Text};
 
 /// How often the server is asked when it started.
 const START_EVERY: Duration = Duration::from_secs(15);

@@ -300,6 +300,10 @@ impl Source for Scrape {
         format!("{signal}{window}, read every {every} from {}", self.discover.describe()).into()
     }
 
+    fn can_read(&self, signal: &Signal) -> bool {
+        !matches!(signal, Signal::Query(_))
+    }
+
     fn renews_every(&self) -> Option<Duration> {
         Some(self.shared.settings.interval)
     }

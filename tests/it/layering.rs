@@ -8,11 +8,12 @@ use std::path::Path;
 use tree::{File, Tree};
 
 /// A part of `src/` and the other parts it may name; `None` for all. Test code may name any.
-const LAYERS: [(&str, Option<&[&str]>); 9] = [
+const LAYERS: [(&str, Option<&[&str]>); 10] = [
     ("core", Some(&[])),
     ("telemetry", Some(&["core"])),
     ("catalog", Some(&["core"])),
     ("source", Some(&["core", "catalog"])),
+    ("demo", Some(&["core"])),
     ("config", Some(&["core", "catalog", "source"])),
     ("engine", Some(&["core", "telemetry", "catalog", "source", "config"])),
     ("api", Some(&["core", "telemetry", "engine"])),

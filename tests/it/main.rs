@@ -6,7 +6,9 @@
 
 mod commands;
 mod contract;
+mod demo;
 mod devices;
+mod differential;
 mod discovery;
 mod examples;
 mod fleet;

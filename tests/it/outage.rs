@@ -14,6 +14,7 @@ const STEADY: &str = "rate_steady";
 const SIGNAL: &str = "vllm:num_requests_waiting";
 
 fn configuration(url: &str) -> String {
+    // Rates by the name of their one series: of several engines it would be asked first which are there.
     format!(
         "apiVersion: inferometer.dev/v1alpha1
 kind: Configuration
@@ -22,8 +23,8 @@ sources:
   prometheus: {{ url: \"{url}\" }}
 metrics:
 - {{ name: {WAITING}, preset: inference_requests_waiting, refresh: 1s, hold: 3s }}
-- {{ name: {RATE}, preset: inference_requests_per_second, window: 4s, refresh: 1s, hold: 2s }}
-- {{ name: {STEADY}, preset: inference_requests_per_second, window: 5s, refresh: 1s, hold: 60s }}
+- {{ name: {RATE}, preset: \"vllm:request_success_total\", window: 4s, refresh: 1s, hold: 2s }}
+- {{ name: {STEADY}, preset: \"vllm:request_success_total\", window: 5s, refresh: 1s, hold: 60s }}
 "
     )
 }

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::core::metric::Scope;
 use crate::core::signal::Element;
 
 fn catalog() -> Catalog {
@@ -11,19 +12,24 @@ fn resolve(name: &str) -> Metric {
     catalog().resolve(name).unwrap_or_else(|| panic!("{name} does not resolve"))
 }
 
+fn of<'a>(engine: &str, metric: &'a Metric) -> &'a Input {
+    metric.inputs.iter().find(|input| &*input.engine == engine).expect("a provider")
+}
+
 #[test]
 fn statistics_choose_what_is_read() {
     for (suffix, kind, formula) in [
-        ("", Kind::Buckets, Formula::Quantile(0.95)),
-        ("_p50", Kind::Buckets, Formula::Quantile(0.5)),
-        ("_p90", Kind::Buckets, Formula::Quantile(0.9)),
-        ("_p95", Kind::Buckets, Formula::Quantile(0.95)),
-        ("_p99", Kind::Buckets, Formula::Quantile(0.99)),
-        ("_mean", Kind::Mean, Formula::Mean),
+        ("", Kind::Buckets, Formula::Quantile { q: 0.95, times: 1.0 }),
+        ("_p50", Kind::Buckets, Formula::Quantile { q: 0.5, times: 1.0 }),
+        ("_p90", Kind::Buckets, Formula::Quantile { q: 0.9, times: 1.0 }),
+        ("_p95", Kind::Buckets, Formula::Quantile { q: 0.95, times: 1.0 }),
+        ("_p99", Kind::Buckets, Formula::Quantile { q: 0.99, times: 1.0 }),
+        ("_mean", Kind::Mean, Formula::Mean { times: 1.0 }),
     ] {
         let metric = resolve(&format!("inference_time_to_first_token_seconds{suffix}"));
-        let Signal::Series(signal) = metric.inputs[0].signal.as_ref() else { panic!("series") };
-        assert_eq!((signal.terms[0].kind, &metric.inputs[0].formula), (kind, &formula), "{suffix}");
+        let input = of("vllm", &metric);
+        let Signal::Series(signal) = input.signal.as_ref() else { panic!("series") };
+        assert_eq!((signal.terms[0].kind, &input.formula), (kind, &formula), "{suffix}");
         assert_eq!(
             (metric.aggregate, metric.semantics),
             (Aggregate::Pooled, Semantics::Intensive),
@@ -32,7 +38,7 @@ fn statistics_choose_what_is_read() {
         assert_eq!(metric.window(), Some(Duration::from_mins(2)), "{suffix}");
     }
     let default_mean = resolve("inference_tokens_per_engine_step");
-    assert_eq!(default_mean.inputs[0].formula, Formula::Mean);
+    assert_eq!(default_mean.inputs[0].formula, Formula::Mean { times: 1.0 });
 }
 
 #[test]
@@ -102,6 +108,11 @@ fn nonsense_does_not_resolve() {
         "DCGM_FI_DEV_XID_ERRORS",
         "DCGM_FI_DEV_XID_ERRORS_sum",
         "DCGM_FI_DEV_XID_ERROR",
+        // Prefill and decode in one, waiting and active in one.
+        "sglang:realtime_tokens_total",
+        "nv_trt_llm_request_metrics",
+        // What others are multiplied by.
+        "node_gpu_count",
     ] {
         assert!(catalog.resolve(name).is_none(), "{name}");
     }
@@ -130,6 +141,14 @@ fn raw_names_answer_in_their_own_unit() {
         ("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", "milliwatts", extensive, Aggregate::Sum),
         ("DCGM_FI_DEV_GPU_TEMP", "celsius", intensive, Aggregate::Max),
         ("DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", "ratio", intensive, Aggregate::Avg),
+        ("sglang:num_queue_reqs", "requests", extensive, Aggregate::Sum),
+        ("tgi_request_success", "requests/s", extensive, Aggregate::Sum),
+        ("nv_inference_queue_duration_us", "microseconds/s", extensive, Aggregate::Sum),
+        ("nv_inference_first_response_histogram_ms_p99", "milliseconds", intensive, Aggregate::Pooled),
+        ("ray_serve_deployment_processing_latency_ms_mean", "milliseconds", intensive, Aggregate::Pooled),
+        ("gpu_gfx_activity", "percent", intensive, Aggregate::Avg),
+        ("habanalabs_power_mW", "milliwatts", extensive, Aggregate::Sum),
+        ("container_gpu_allocation", "GPUs", extensive, Aggregate::Sum),
     ] {
         let metric = resolve(name);
         assert_eq!(
@@ -149,6 +168,9 @@ fn raw_names_answer_in_their_own_unit() {
                 matches!(&terms[..], [one] if (one.weight - 1.0).abs() < f64::EPSILON),
                 "{name} is not scaled"
             );
+        }
+        if let Formula::Quantile { times, .. } | Formula::Mean { times } = input.formula {
+            assert!((times - 1.0).abs() < f64::EPSILON, "{name} is not scaled");
         }
     }
 }
@@ -174,14 +196,32 @@ fn only_differences_may_fall_below_zero() {
 
 #[test]
 fn elements_are_pods_series_or_devices() {
-    for (name, element) in [
-        ("inference_requests_waiting_max", Element::Pod),
-        ("inference_kv_cache_utilization", Element::Series),
-        ("inference_time_to_first_token_seconds", Element::Pod),
-        ("inference_prefix_cache_hit_ratio", Element::Pod),
-        ("gpu_power_ratio", Element::Device(vec!["UUID".into(), "GPU_I_ID".into()])),
+    let known_by =
+        |labels: &[&str]| Element::Device(labels.iter().map(|label| (*label).to_owned()).collect());
+    for (engine, name, element) in [
+        ("vllm", "inference_requests_waiting_max", Element::Pod),
+        ("vllm", "inference_kv_cache_utilization", Element::Series),
+        ("vllm", "inference_time_to_first_token_seconds", Element::Pod),
+        ("vllm", "inference_prefix_cache_hit_ratio", Element::Pod),
+        ("sglang", "inference_gpu_busy_ratio", Element::Series),
+        ("dcgm", "gpu_power_ratio", known_by(&["UUID", "GPU_I_ID"])),
+        ("amd", "gpu_power_watts", known_by(&["hostname", "gpu_id", "gpu_partition_id"])),
+        ("triton", "server_gpu_power_ratio", known_by(&["gpu_uuid"])),
+        ("triton", "inference_queue_time_ratio", Element::Pod),
+        ("kube_state_metrics", "replicas_ready", known_by(&["namespace", "deployment"])),
+        (
+            "kube_state_metrics",
+            "replicas_desired_by_hpa",
+            known_by(&["namespace", "horizontalpodautoscaler"]),
+        ),
+        ("redis", "redis_stream_backlog", known_by(&["instance", "db", "stream", "group"])),
     ] {
-        assert_eq!(*resolve(name).inputs[0].signal.element(), element, "{name}");
+        let metric = resolve(name);
+        let input = of(engine, &metric);
+        assert_eq!(*input.signal.element(), element, "{name}");
+        // What tells of others is no engine of theirs.
+        let is_exporter = !["vllm", "sglang", "triton"].contains(&engine);
+        assert_eq!(input.signal.labels().engine.is_none(), is_exporter, "{name}");
     }
 }
 
@@ -190,16 +230,21 @@ fn whatever_is_listed_resolves_and_safely() {
     let catalog = catalog();
     let names: Vec<String> =
         catalog.names().map(ToString::to_string).chain(catalog.raw_names().map(str::to_owned)).collect();
+    let cluster = |name: &&String| catalog.resolve(name).is_some_and(|metric| metric.scope == Scope::Cluster);
+    assert_eq!(
+        names.iter().filter(cluster).collect::<Vec<_>>(),
+        ["cost_gpus_usd_per_hour", "replicas_desired_by_wva", "node_gpu_hourly_cost", "wva_desired_replicas"],
+        "nothing else may be read from every namespace"
+    );
     for name in &names {
         let metric = catalog.resolve(name).unwrap_or_else(|| panic!("{name} does not resolve"));
         assert_eq!(metric.absent, Missing::Error, "{name}");
         assert_eq!(metric.idle, Missing::Error, "{name}");
-        assert_eq!(metric.scope, Scope::Namespace, "{name}");
         for (suffix, _) in STATISTICS {
             let is_distribution = metric
                 .inputs
                 .iter()
-                .all(|input| matches!(input.formula, Formula::Quantile(_) | Formula::Mean));
+                .all(|input| matches!(input.formula, Formula::Quantile { .. } | Formula::Mean { .. }));
             assert_eq!(
                 catalog.resolve(&format!("{name}{suffix}")).is_some(),
                 is_distribution,

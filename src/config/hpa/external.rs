@@ -66,7 +66,7 @@ fn external(diags: &mut Diagnostics, node: &Node, names: &Names<'_>) -> Option<M
                 .hint("pair it with a metric that rises, or invert it in a query");
         }
         Direction::Neither => {
-            let remark = names.catalog.presets(name).first().and_then(|preset| preset.note.clone());
+            let remark = names.catalog.presets(name).first().and_then(|preset| preset.facts.note.clone());
             let problem = diags.warning_at(&name_node.span, format!("`{name}` does not follow load"));
             if let Some(remark) = remark {
                 problem.hint(remark);

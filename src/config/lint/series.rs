@@ -4,56 +4,10 @@ use promql_parser::parser::Expr;
 
 use super::Linter;
 use super::expression::{function, is_rate, series_name};
-use crate::catalog::{Catalog, KnownKind};
+use crate::catalog::KnownKind;
 use crate::config::promql::Tree;
 use crate::config::suggest::{did_you_mean, is_near};
 
-/// Series of the engines that have no preset: right, though the catalog does not know them.
-const OTHERS: [&str; 40] = [
-    "vllm:avg_decoding_length",
-    "vllm:avg_generation_throughput_toks_per_s",
-    "vllm:avg_itl",
-    "vllm:avg_latency",
-    "vllm:avg_prompt_throughput_toks_per_s",
-    "vllm:cache_config_info",
-    "vllm:corrupted_requests_total",
-    "vllm:cpu_cache_usage_perc",
-    "vllm:cpu_prefix_cache_hit_rate",
-    "vllm:current_qps",
-    "vllm:external_prefix_cache_hits_total",
-    "vllm:external_prefix_cache_queries_total",
-    "vllm:gpu_prefix_cache_hit_rate",
-    "vllm:healthy_pods_total",
-    "vllm:input_tokens_total",
-    "vllm:lora_requests_info",
-    "vllm:mm_cache_hits_total",
-    "vllm:mm_cache_queries_total",
-    "vllm:num_decoding_requests",
-    "vllm:num_incoming_requests_total",
-    "vllm:num_prefill_requests",
-    "vllm:num_requests_swapped",
-    "vllm:output_tokens_total",
-    "vllm:prompt_tokens_by_source_total",
-    "vllm:prompt_tokens_cached_by_source_total",
-    "vllm:request_errors_total",
-    "vllm:request_generation_tokens",
-    "vllm:request_inference_time_seconds",
-    "vllm:request_latency_seconds",
-    "vllm:request_max_num_generation_tokens",
-    "vllm:request_num_preemptions",
-    "vllm:request_params_max_tokens",
-    "vllm:request_params_n",
-    "vllm:request_prefill_kv_computed_tokens",
-    "vllm:request_prompt_tokens",
-    "vllm:spec_decode_draft_acceptance_rate",
-    "vllm:spec_decode_efficiency",
-    "vllm:spec_decode_num_accepted_tokens_per_pos_total",
-    "vllm:spec_decode_num_drafts_total",
-    "vllm:spec_decode_num_emitted_tokens_total",
-];
-
-/// The exporter's fields are chosen by its user, so that only near misses are worth a word.
-const OPEN_PREFIX: &str = "DCGM_";
 const PARTS: [&str; 3] = ["_bucket", "_sum", "_count"];
 /// Functions to which it does not matter that a counter only grows.
 const INDIFFERENT: [&str; 6] =
@@ -133,27 +87,35 @@ fn growing(
 }
 
 fn unknown(linter: &mut Linter<'_>, name: &str, at: Option<&std::ops::Range<usize>>) {
-    let Some(prefix) = prefix(name).filter(|prefix| is_an_engines(linter.catalog, prefix)) else { return };
+    let catalog = linter.catalog;
+    let Some((engine, prefix)) = catalog.owner(name) else { return };
     let base = PARTS.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
-    // A second colon makes it the name of somebody's recording rule.
-    if OTHERS.contains(&base) || name.trim_start_matches(prefix).contains(':') {
+    let is_other = engine.others().iter().any(|other| other == base);
+    // A second colon makes it the name of somebody's recording rule. The time of creation comes with
+    // any counter and histogram.
+    if is_other || name[prefix.len()..].contains(':') || name.ends_with("_created") {
         return;
     }
-    let known = || linter.catalog.raw_names().filter(|known| known.starts_with(prefix));
     let total = format!("{name}_total");
-    if linter.catalog.known_series(&total).is_some() {
-        linter.warn(
-            at,
-            format!("nothing exports `{name}`"),
-            format!("counters end in `_total`: use `{total}`"),
-        );
+    let short = name.strip_suffix("_total").filter(|short| catalog.known_series(short).is_some());
+    let counter = if catalog.known_series(&total).is_some() {
+        Some(format!("counters end in `_total`: use `{total}`"))
+    } else {
+        short.map(|short| format!("here counters do not end in `_total`: use `{short}`"))
+    };
+    if let Some(hint) = counter {
+        linter.warn(at, format!("nothing exports `{name}`"), hint);
         return;
     }
-    let near = did_you_mean(base, known());
-    if prefix == OPEN_PREFIX && !near.is_some_and(|near| is_near(base, near)) {
+    let nearest = |word| did_you_mean(word, catalog.raw_names().filter(|known| known.starts_with(prefix)));
+    // What looks like a histogram's count may be a name in its own right.
+    let whole = nearest(name).filter(|near| is_near(name, near));
+    let near = whole.or_else(|| nearest(base));
+    // Where not every series is known, only near misses are worth a word.
+    if !engine.is_complete() && whole.is_none() && !near.is_some_and(|near| is_near(base, near)) {
         return;
     }
-    let suffix = &name[base.len()..];
+    let suffix = if whole.is_some() { "" } else { &name[base.len()..] };
     let hint = match near {
         Some(near) => format!("did you mean `{near}{suffix}`?"),
         None => "look it up on the engine's metrics page".to_owned(),
@@ -161,24 +123,93 @@ fn unknown(linter: &mut Linter<'_>, name: &str, at: Option<&std::ops::Range<usiz
     linter.warn(at, format!("the catalog knows no series `{name}`"), hint);
 }
 
-fn prefix(name: &str) -> Option<&str> {
-    if name.starts_with(OPEN_PREFIX) { Some(OPEN_PREFIX) } else { Some(&name[..=name.find(':')?]) }
-}
-
-fn is_an_engines(catalog: &Catalog, prefix: &str) -> bool {
-    catalog.raw_names().any(|known| known.starts_with(prefix))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::LazyLock;
+
+    use crate::catalog::Catalog;
+    use crate::config::{Diagnostic, Diagnostics, check};
+
+    static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog::built_in().unwrap());
+
+    /// What is said of a query of this series.
+    fn said(series: &str) -> String {
+        let text = format!(
+            "apiVersion: inferometer.dev/v1alpha1\nkind: Configuration\nmetrics:\n- {{ name: a, type: extensive, \
+             promql: 'sum by (namespace) ({series})' }}\n"
+        );
+        let mut diags = Diagnostics::default();
+        check("a.yaml", &text, &CATALOG, None, &mut diags);
+        let report = diags.finish();
+        let one = |problem: &Diagnostic| {
+            format!("{}; {}", problem.message, problem.hint.clone().unwrap_or_default())
+        };
+        report.diagnostics.iter().map(one).collect::<Vec<_>>().join("\n")
+    }
 
     #[test]
-    fn others_are_not_in_the_catalog() {
-        let catalog = Catalog::built_in().unwrap();
-        for name in OTHERS {
-            assert!(catalog.known_series(name).is_none(), "{name}");
+    fn names_that_are_right_pass_in_silence() {
+        for series in [
+            "vllm:num_requests_swapped",
+            "sglang:gen_throughput",
+            "rate(sglang:num_so_requests_total[2m])",
+            "rate(tgi_request_count[2m])",
+            "rate(te_embed_count[2m])",
+            "rate(nv_inference_request_failure[2m])",
+            "nv_cpu_utilization",
+            "trtllm_num_context_requests",
+            "lmdeploy:prefix_cache_hit_rate",
+            "llamacpp:n_tokens_max",
+            "ray_serve_deployment_replica_healthy",
+            "dynamo_frontend_model_context_length",
+            "rate(inference_objective_request_tpot_seconds_sum[2m])",
+            "habanalabs_temperature_onchip",
+            "kube_deployment_status_replicas",
+            "llamacpp:tokens_created",
+            // Nobody's prefix.
+            "num_requests_waitin",
+            "gpu_used_vrom",
+            "node_gpu_hourly_costs",
+        ] {
+            assert_eq!(said(series), "", "{series}");
         }
-        assert!(OTHERS.is_sorted());
+    }
+
+    #[test]
+    fn slips_are_told_and_of_engines_known_in_full_every_unknown_name() {
+        for (series, expected) in [
+            (
+                "sglang:num_queue_req",
+                "the catalog knows no series `sglang:num_queue_req`; did you mean `sglang:num_queue_reqs`?",
+            ),
+            (
+                "nv_inference_pending_requests_count",
+                "the catalog knows no series `nv_inference_pending_requests_count`; did you mean \
+                 `nv_inference_pending_request_count`?",
+            ),
+            (
+                "rate(trtllm_request_success[2m])",
+                "nothing exports `trtllm_request_success`; counters end in `_total`: use `trtllm_request_success_total`",
+            ),
+            (
+                "rate(tgi_request_success_total[2m])",
+                "nothing exports `tgi_request_success_total`; here counters do not end in `_total`: use \
+                 `tgi_request_success`",
+            ),
+            (
+                "vllm:made_up",
+                "the catalog knows no series `vllm:made_up`; look it up on the engine's metrics page",
+            ),
+        ] {
+            assert_eq!(said(series), expected, "{series}");
+        }
+    }
+
+    #[test]
+    fn only_another_name_of_the_same_series_is_a_rename() {
+        let renamed = said("sglang:num_prefill_prealloc_queue_reqs{priority=\"\"}");
+        assert!(renamed.starts_with("`sglang:num_prefill_prealloc_queue_reqs` is called"), "{renamed}");
+        // By request in place of by step: other labels, another moment.
+        assert_eq!(said("rate(sglang:generation_tokens_total[2m])"), "");
     }
 }

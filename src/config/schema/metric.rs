@@ -23,6 +23,8 @@ pub(super) struct Context<'c> {
     pub(super) catalog: &'c Catalog,
     /// `None` if the sources could not be read, so that nothing can be said of their names.
     pub(super) sources: Option<&'c Names>,
+    /// The sources that know no PromQL.
+    pub(super) no_promql: &'c [String],
 }
 
 /// The fields as written.
@@ -56,6 +58,13 @@ pub(super) fn metric(
     let fields = fields(diags, node)?;
     if let (Some(name), Some(sources)) = (&fields.source, context.sources) {
         sources.check(diags, "source", name);
+    }
+    if let (Some(name), Some(("promql", _))) = (&fields.source, &fields.value)
+        && context.no_promql.contains(&name.value)
+    {
+        diags
+            .error_at(&name.span, "this source reads targets directly and knows no PromQL")
+            .hint("name a source of kind `prometheus`, or a preset");
     }
     let name = fields.name.clone();
     let metric = match fields.value {

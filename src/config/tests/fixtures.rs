@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use crate::catalog::Catalog;
 use crate::config::{Checked, Diagnostics, Report, check, load, read};
+use crate::source::Definition;
+use crate::source::scrape::discover::Endpoint;
 
 fn run(file: &str, text: &str) -> (Checked, Report) {
     let catalog = Catalog::built_in().unwrap();
@@ -28,8 +30,14 @@ fn bad_files_are_explained() {
     });
 }
 
+/// Engines whose queries are shown: those of the others are the catalog's own affair.
+const SHOWN: [&str; 2] = ["vllm", "dcgm"];
+
 /// One line for each metric, and what its source is asked.
 fn describe(checked: &Checked) -> String {
+    let catalog = Catalog::built_in().unwrap();
+    let is_shown =
+        |name: &str| SHOWN.contains(&name) || catalog.engines().iter().all(|engine| &*engine.name != name);
     let mut text = String::new();
     for one in &checked.metrics {
         let metric = &one.metric;
@@ -46,7 +54,7 @@ fn describe(checked: &Checked) -> String {
             metric.window(),
             metric.hold
         );
-        for (engine, query) in &one.queries {
+        for (engine, query) in one.queries.iter().filter(|(engine, _)| is_shown(engine)) {
             let _ = writeln!(text, "  {engine}: {}", query.replace('\n', " "));
         }
     }
@@ -87,11 +95,24 @@ fn a_server_loads_what_check_accepts_and_nothing_else() {
     let (configuration, report) = loaded(include_str!("../../../tests/fixtures/config/good/full.yaml"));
     assert_eq!(report.to_string(), "");
     let configuration = configuration.unwrap();
-    let [main, mimir] = &configuration.sources[..] else { panic!("two sources") };
+    let [Definition::Prometheus(main), Definition::Prometheus(mimir), Definition::Scrape(pods, targets)] =
+        &configuration.sources[..]
+    else {
+        panic!("two servers and a list of targets")
+    };
     assert_eq!((main.name.as_str(), main.timeout.as_secs(), main.max_body), ("main", 5, 64 << 20));
     assert!(main.accept_partial && main.auth.ca.is_some() && main.auth.client_certificate.is_some());
     assert_eq!((main.auth.headers.len(), main.auth.bearer.is_some()), (2, true));
     assert_eq!((mimir.timeout.as_secs(), mimir.max_series), (10, 100_000));
+    assert_eq!((pods.interval.as_secs(), pods.timeout.as_secs(), pods.max_series), (1, 1, 500_000));
+    let said = |index: usize| {
+        let target: &Endpoint = &targets[index];
+        let labels: Vec<_> = target.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        (target.url.as_str(), labels.join(","), target.engine.as_deref())
+    };
+    assert_eq!(said(0), ("http://10.0.0.5:8000/metrics", "namespace=ai,pod=llama-0".into(), Some("vllm")));
+    assert_eq!(said(1), ("http://vllm.ai.svc.cluster.local:8000/metrics", "namespace=ai".into(), None));
+    assert_eq!(said(2), ("https://exporter:9400/gpu", "namespace=gpu".into(), Some("dcgm")));
     let waiting = configuration.metric("inference_requests_waiting").unwrap();
     assert_eq!(waiting.source.as_deref(), Some("mimir"));
 

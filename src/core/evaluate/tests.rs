@@ -4,7 +4,8 @@
 
 use super::*;
 use crate::core::fixtures::{
-    Rows, at, device, input, labels, metric, seconds, series_signal, snapshot, term, tokens, waiting,
+    MEAN, Rows, at, device, input, labels, metric, quantile, seconds, series_signal, snapshot, term, tokens,
+    waiting,
 };
 use crate::core::freshness::Coverage;
 use crate::core::metric::Weighted;
@@ -214,11 +215,7 @@ fn ratios_and_quantiles_of_two_engines_are_pooled() {
     assert_eq!(ask.reading().window, Some(seconds(120)));
 
     let ttft = |engine: &str| {
-        input(
-            engine,
-            series_signal(Kind::Buckets, &["ttft"], Some(120), Element::Pod),
-            Formula::Quantile(0.5),
-        )
+        input(engine, series_signal(Kind::Buckets, &["ttft"], Some(120), Element::Pod), quantile(0.5))
     };
     let set = |pod: &str, buckets: &[(f64, f64)]| {
         Rows::default().histogram(&format!("namespace=ml,pod={pod}"), 5.0, buckets).by_pod()
@@ -252,7 +249,7 @@ fn an_absent_series_is_zero_only_by_choice_and_only_while_the_source_is_well() {
 
 #[test]
 fn idleness_and_negatives_are_zero_by_choice() {
-    let mean = input("vllm", series_signal(Kind::Mean, &["ttft"], Some(120), Element::Pod), Formula::Mean);
+    let mean = input("vllm", series_signal(Kind::Mean, &["ttft"], Some(120), Element::Pod), MEAN);
     let idle = Rows::default().cells("namespace=ml,pod=a", 5.0, [(Column::Sum, 0.0), (Column::Count, 0.0)]);
     let ask =
         Ask::of(Metric { aggregate: Aggregate::Pooled, ..metric(vec![mean]) }, snapshot(idle.by_pod(), 9.0));

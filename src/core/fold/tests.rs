@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::fixtures::{Rows, at, device, term};
+use crate::core::fixtures::{MEAN, Rows, at, device, quantile, term};
 use crate::core::series::SeriesSet;
 
 const INF: f64 = f64::INFINITY;
@@ -138,8 +138,8 @@ fn the_mean_of_a_distribution_weighs_pods_by_their_observations() {
         .cells("pod=slow,namespace=n", 0.0, mean(6.0, 1.0))
         .cells("pod=idle,namespace=n", 0.0, mean(0.0, 0.0))
         .by_pod();
-    assert_eq!(values(&set, &Element::Pod, &Formula::Mean), [Some(2.0), None, Some(6.0)]);
-    assert_eq!(pooled(&set, &Element::Pod, &Formula::Mean), Some(2.8));
+    assert_eq!(values(&set, &Element::Pod, &MEAN), [Some(2.0), None, Some(6.0)]);
+    assert_eq!(pooled(&set, &Element::Pod, &MEAN), Some(2.8));
 }
 
 #[test]
@@ -167,8 +167,8 @@ fn a_missing_term_is_named_and_an_optional_one_is_nothing() {
     assert_eq!(linear(vec![term(0), optional(0)]), Ok(Partial::Sum(0.0)));
     let ratio = Formula::Ratio { numerator: vec![term(0)], denominator: vec![term(0), term(2)] };
     assert_eq!(apply(&ratio, &columns, &[Some(5.0), None]), Err(MissingTerm(2)));
-    assert_eq!(apply(&Formula::Mean, &columns, &[Some(5.0), None]), Err(MissingTerm(0)));
-    assert_eq!(apply(&Formula::Quantile(0.5), &columns, &[Some(5.0), None]), Err(MissingTerm(0)));
+    assert_eq!(apply(&MEAN, &columns, &[Some(5.0), None]), Err(MissingTerm(0)));
+    assert_eq!(apply(&quantile(0.5), &columns, &[Some(5.0), None]), Err(MissingTerm(0)));
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn quantiles_are_taken_of_merged_buckets() {
         .histogram("pod=b,namespace=n", 0.0, &buckets(2.0, 2.0))
         .histogram("pod=c,namespace=n", 0.0, &buckets(0.0, 0.0))
         .by_pod();
-    let median = Formula::Quantile(0.5);
+    let median = quantile(0.5);
     assert_eq!(values(&set, &Element::Pod, &median), [Some(1.5), Some(0.5), None]);
     assert_eq!(pooled(&set, &Element::Pod, &median), Some(1.375));
 }
@@ -208,7 +208,7 @@ fn pods_with_other_bounds_are_merged_without_losing_observations() {
     // By bound alone the sum would be 5, 10, 10, 10 and 20, and half of all above 60 s.
     let Partial::Buckets(_, merged) = all(&set, &Element::Pod)
         .into_iter()
-        .map(|one| apply(&Formula::Quantile(0.5), set.columns(), &one.cells).expect("complete"))
+        .map(|one| apply(&quantile(0.5), set.columns(), &one.cells).expect("complete"))
         .reduce(|mut all, one| {
             all.join(one);
             all
@@ -220,7 +220,27 @@ fn pods_with_other_bounds_are_merged_without_losing_observations() {
     let counts: Vec<_> = merged.iter().map(|bucket| (bucket.upper, bucket.count)).collect();
     let at_two = 10.0 + (5.0 + 5.0 / 9.0);
     assert_eq!(counts, [(1.0, 10.0), (2.0, at_two), (10.0, 20.0), (60.0, 20.0), (INF, 20.0)]);
-    assert_eq!(pooled(&set, &Element::Pod, &Formula::Quantile(1.0)), Some(10.0));
+    assert_eq!(pooled(&set, &Element::Pod, &quantile(1.0)), Some(10.0));
+}
+
+#[test]
+fn engines_that_observe_in_other_units_are_merged_in_one() {
+    let [seconds, milliseconds] = [1.0, 0.001].map(|times| {
+        let set = Rows::default()
+            .histogram("pod=a,namespace=n", 0.0, &[(1.0 / times, 4.0), (2.0 / times, 8.0), (INF, 8.0)])
+            .cells("pod=a,namespace=n", 0.0, [(Column::Sum, 10.0 / times), (Column::Count, 8.0)])
+            .by_pod();
+        let apply = |formula| apply(&formula, set.columns(), &all(&set, &Element::Pod)[0].cells);
+        let quantile = apply(Formula::Quantile { q: 0.75, times }).expect("complete");
+        (quantile, apply(Formula::Mean { times }).expect("complete"))
+    });
+    assert_eq!(milliseconds, seconds);
+    let join = |mut one: Partial, other| {
+        one.join(other);
+        one.finish()
+    };
+    assert_eq!(join(seconds.0, milliseconds.0), Some(1.5));
+    assert_eq!(join(seconds.1, milliseconds.1), Some(1.25));
 }
 
 #[test]
@@ -234,12 +254,12 @@ fn a_broken_bucket_never_becomes_a_quantile() {
                     .histogram("pod=a,namespace=n", 0.0, &buckets)
                     .histogram("pod=b,namespace=n", 0.0, &[(1.0, 4.0), (2.0, 8.0), (INF, 8.0)])
                     .by_pod();
-                assert!(is_nan(pooled(&set, &Element::Pod, &Formula::Quantile(q))), "{buckets:?} at {q}");
+                assert!(is_nan(pooled(&set, &Element::Pod, &quantile(q))), "{buckets:?} at {q}");
             }
         }
         for mean in [[(Column::Sum, bad), (Column::Count, 2.0)], [(Column::Sum, 2.0), (Column::Count, bad)]] {
             let set = Rows::default().cells("pod=a", 0.0, mean).by_pod();
-            assert!(is_nan(pooled(&set, &Element::Pod, &Formula::Mean)), "{mean:?}");
+            assert!(is_nan(pooled(&set, &Element::Pod, &MEAN)), "{mean:?}");
         }
     }
 }
@@ -250,7 +270,7 @@ fn a_broken_bucket_survives_other_bounds() {
         .histogram("pod=a,namespace=n", 0.0, &[(1.0, f64::NAN), (2.0, 8.0), (INF, 8.0)])
         .histogram("pod=b,namespace=n", 0.0, &[(1.5, 4.0), (INF, 8.0)])
         .by_pod();
-    assert!(is_nan(pooled(&set, &Element::Pod, &Formula::Quantile(0.5))));
+    assert!(is_nan(pooled(&set, &Element::Pod, &quantile(0.5))));
 }
 
 #[test]

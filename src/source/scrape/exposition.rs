@@ -8,22 +8,25 @@
 //! half of a sum. What is malformed follows the parsers of Prometheus's scraper, with exceptions.
 //!
 //! Accepted here, refused there:
-//! - A line that is not wanted needs a well-formed name and nothing else. Comments are skipped
-//!   unread, `HELP`, `TYPE` and `UNIT` too, and so are exemplars: none of them changes a sample.
+//! - Of a line that is not wanted, the name must be well-formed and nothing else. Comments are
+//!   skipped unread, `HELP`, `TYPE` and `UNIT` too, and so are exemplars: none changes a sample.
 //! - Lines may end in CRLF, as some proxies and hand-written exporters send them.
 //! - OpenMetrics may have the blank lines, comments and spacing of the text format. Its end mark is
 //!   required: without it a page that was cut short looks whole.
-//! - Times of the text format may have a sign, as in Prometheus's client libraries.
+//! - In the text format a line may begin with blanks and a time with a sign, as for
+//!   `promtool check metrics`.
 //!
 //! Refused here, accepted there:
-//! - A line feed in a label value of the text format, where both formats want it escaped.
-//! - Labels without a comma between them, and a value right after a name.
-//! - A label named `__name__` or named twice, and an empty name in quotes: Prometheus refuses them
-//!   at its next step.
-//! - Lines above [`MAX_LINE`], and more than [`MAX_LABELS`] labels in one.
+//! - A line feed in a label value of the text format, where the format wants it escaped.
+//! - Labels without a comma between them, a value right after a name, and a zero byte instead of a
+//!   line, where Prometheus takes the page to end.
+//! - A label `__name__` or two of one name, and an empty name in quotes: Prometheus refuses them at
+//!   its next step.
+//! - Lines above [`MAX_LINE`], more than [`MAX_LABELS`] labels in one, and times of OpenMetrics that
+//!   64 bits of milliseconds cannot hold.
 //!
-//! Times of OpenMetrics are rounded to the millisecond. Prometheus cuts them off, so that its
-//! `0.29` seconds is 289 ms.
+//! Times of OpenMetrics are rounded to the millisecond. Prometheus cuts them off, which makes
+//! 1000 ms of 1.001 s.
 
 use memchr::{memchr, memchr_iter};
 
@@ -86,7 +89,7 @@ pub struct Sample<'a> {
 }
 
 impl<'a> Sample<'a> {
-    /// The labels in the order written, decoded: name and value. No name comes twice.
+    /// The labels in the order written, decoded: name and value. No name is written twice.
     pub fn labels(&self) -> Labels<'a> {
         Labels::new(self.labels)
     }
@@ -172,9 +175,9 @@ impl<'a> Exposition<'a> {
     }
 }
 
-/// How far it is to the line feed, or to the end of the page.
+/// How far it is to the next line, or to the end of the page.
 fn line_length(rest: &[u8]) -> usize {
-    memchr(b'\n', rest).unwrap_or(rest.len())
+    memchr(b'\n', rest).map_or(rest.len(), |end| end + 1)
 }
 
 /// Whether this is the name of the line, and nothing longer.

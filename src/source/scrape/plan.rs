@@ -1,7 +1,8 @@
 //! Plans: which series of a page make which numbers of a signal.
 //!
 //! The same definition that [`crate::catalog::promql`] compiles to a query is worked out here for the
-//! pages of a target: alternatives joined series by series, labels folded away before that.
+//! pages of a target: alternatives joined series by series or by target, labels folded away before
+//! that.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use regex::Regex;
 use super::history::History;
 use super::layout::Layout;
 use crate::core::series::{Column, Labels};
-use crate::core::signal::{Fold, Kind, LabelMatcher, MatchOp, PRESENT, Signal, Term};
+use crate::core::signal::{Fold, Join, Kind, LabelMatcher, MatchOp, PRESENT, Signal, Term};
 use crate::core::time::Timestamp;
 
 /// How the rows of a signal come from the numbers of a page.
@@ -43,7 +44,19 @@ struct Cell {
 }
 
 /// Series of a page that are folded into one.
-type Group = Vec<usize>;
+#[derive(Debug, Clone)]
+struct Group {
+    series: Vec<usize>,
+    /// Series of preferred alternatives: while the page has any of them, whatever its labels, this
+    /// group gives way. Empty where alternatives are joined by their labels.
+    behind: Arc<[usize]>,
+}
+
+impl Group {
+    fn stands(&self, history: &History) -> bool {
+        self.behind.iter().all(|preferred| history.latest(*preferred).is_none())
+    }
+}
 
 /// A row's labels as the page gives them, its time and its numbers; a number that is not known is
 /// left out.
@@ -99,14 +112,18 @@ impl Plan {
             Fold::Max if a.is_nan() || b.is_nan() => f64::NAN,
             Fold::Max => a.max(b),
         };
-        cell.groups.iter().find_map(|group| group.iter().filter_map(|series| one(*series)).reduce(join))
+        let folded = |group: &Group| group.series.iter().filter_map(|series| one(*series)).reduce(join);
+        cell.groups.iter().filter(|group| group.stands(history)).find_map(folded)
     }
 }
 
 impl Row {
     /// When the oldest of its samples was taken.
     fn time(&self, history: &History) -> Option<Timestamp> {
-        let oldest = |group: &Group| group.iter().filter_map(|one| Some(history.latest(*one)?.1)).min();
+        let oldest = |group: &Group| {
+            let standing = group.series.iter().filter(|_| group.stands(history));
+            standing.filter_map(|one| Some(history.latest(*one)?.1)).min()
+        };
         self.times.iter().filter_map(|groups| groups.iter().find_map(oldest)).min()
     }
 }
@@ -147,8 +164,9 @@ impl Rows {
 
     fn presence(&mut self, name: &Arc<str>, layout: &Layout) {
         let of_name = layout.series().enumerate().filter(|(_, one)| *one.name == **name);
-        let groups = vec![of_name.map(|(index, _)| index).collect::<Group>()];
-        if !groups[0].is_empty() {
+        let series: Vec<usize> = of_name.map(|(index, _)| index).collect();
+        if !series.is_empty() {
+            let groups = vec![Group { series, behind: Arc::default() }];
             let row = self.row(Labels::new(vec![(PRESENT.into(), Arc::clone(name))]));
             row.times.push(groups.clone());
             row.cells.push(Cell { column: Column::Term(0), is_rate: false, fold: Fold::Max, groups });
@@ -182,11 +200,13 @@ type Key = (Labels, Option<u64>);
 fn groups(term: &Term, suffix: &str, layout: &Layout) -> Vec<(Key, Vec<Group>)> {
     let mut found: Vec<(Key, Vec<Group>)> = Vec::new();
     let mut places: HashMap<Key, usize> = HashMap::new();
+    let mut preferred: Vec<usize> = Vec::new();
     for series in &term.series {
         let name = format!("{}{suffix}", series.name);
         let matchers = Matchers::new(&series.matchers);
         // Those of this alternative so far.
         let mut own: HashMap<usize, usize> = HashMap::new();
+        let behind: Arc<[usize]> = preferred.as_slice().into();
         for (index, known) in layout.series().enumerate() {
             if *known.name != *name || !matchers.accept(&known.labels) {
                 continue;
@@ -198,10 +218,11 @@ fn groups(term: &Term, suffix: &str, layout: &Layout) -> Vec<(Key, Vec<Group>)> 
             });
             let groups = &mut found[place].1;
             let group = *own.entry(place).or_insert_with(|| {
-                groups.push(Group::new());
+                groups.push(Group { series: Vec::new(), behind: Arc::clone(&behind) });
                 groups.len() - 1
             });
-            groups[group].push(index);
+            groups[group].series.push(index);
+            preferred.extend((term.join == Join::Target).then_some(index));
         }
     }
     found

@@ -31,6 +31,10 @@ impl Tree {
     }
 
     fn read_folder(&mut self, root: &Path, folder: &str) {
+        // A package of its own has rules of its own.
+        if root.join(folder).join("Cargo.toml").exists() {
+            return;
+        }
         let Ok(entries) = std::fs::read_dir(root.join(folder)) else { return };
         for entry in entries {
             let entry = entry.expect("a folder of the project is readable");

@@ -96,6 +96,39 @@ fn what_is_dear_is_narrowed_and_names_cannot_end_their_quotes() {
 }
 
 #[test]
+fn repeats_of_one_number_are_folded_to_the_largest() {
+    insta::assert_snapshot!(of("sglang", "inference_requests_waiting", &Coverage::Cluster), @r#"
+    label_replace(max without (tp_rank, pp_rank, moe_ep_rank) (sglang:num_queue_reqs{priority=""}), "_part", "0", "", "")
+    or label_replace(min without (tp_rank, pp_rank, moe_ep_rank) (timestamp(sglang:num_queue_reqs{priority=""})), "_part", "t", "", "")
+    "#);
+}
+
+#[test]
+fn alternatives_whose_labels_differ_give_way_by_target() {
+    insta::assert_snapshot!(of("sglang", "inference_generated_tokens_per_second", &Coverage::Cluster), @r#"
+    label_replace(max without (tp_rank, pp_rank, moe_ep_rank) (rate(sglang:realtime_tokens_total{mode="decode"}[2m])) or on (instance, job, namespace, pod) max without (tp_rank, pp_rank, moe_ep_rank) (rate(sglang:generation_tokens_total[2m])), "_part", "0", "", "")
+    or label_replace(min without (tp_rank, pp_rank, moe_ep_rank) (timestamp(sglang:realtime_tokens_total{mode="decode"})) or on (instance, job, namespace, pod) min without (tp_rank, pp_rank, moe_ep_rank) (timestamp(sglang:generation_tokens_total)), "_part", "t", "", "")
+    "#);
+    insta::assert_snapshot!(of("epp", "gateway_time_to_first_token_seconds_mean", &Coverage::Cluster), @r#"
+    label_replace(rate(llm_d_epp_request_ttft_seconds_sum[2m]) or on (instance, job, namespace, pod) rate(inference_objective_request_ttft_seconds_sum[2m]), "_part", "s", "", "")
+    or label_replace(rate(llm_d_epp_request_ttft_seconds_count[2m]) or on (instance, job, namespace, pod) rate(inference_objective_request_ttft_seconds_count[2m]), "_part", "c", "", "")
+    or label_replace(timestamp(llm_d_epp_request_ttft_seconds_count) or on (instance, job, namespace, pod) timestamp(inference_objective_request_ttft_seconds_count), "_part", "t", "", "")
+    "#);
+}
+
+#[test]
+fn a_product_with_another_exporters_series() {
+    insta::assert_snapshot!(of("opencost", "cost_gpus_usd_per_hour", &Coverage::Cluster), @r#"
+    label_replace((max without (instance, pod) (node_gpu_hourly_cost)) * on (node) group_left () max by (node) (node_gpu_count), "_part", "0", "", "")
+    or label_replace(min without (instance, pod) (timestamp(node_gpu_hourly_cost)), "_part", "t", "", "")
+    "#);
+    insta::assert_snapshot!(of("opencost", "cost_workload_gpus_usd_per_hour", &narrowed(&["ml"])), @r#"
+    label_replace((sum without (container, exported_container) (container_gpu_allocation{namespace="ml"})) * on (node) group_left () max by (node) (node_gpu_hourly_cost), "_part", "0", "", "")
+    or label_replace(min without (container, exported_container) (timestamp(container_gpu_allocation{namespace="ml"})), "_part", "t", "", "")
+    "#);
+}
+
+#[test]
 fn which_engines_are_there() {
     let presence = Signal::Presence(["vllm:num_requests_running".into(), "DCGM.x".into()].into());
     insta::assert_snapshot!(compile(&presence, &Coverage::Cluster), @r#"label_replace(label_replace(group by (__name__) ({__name__=~"vllm:num_requests_running|DCGM\\.x"}), "series", "$1", "__name__", "(.+)"), "_part", "0", "", "")"#);

@@ -116,3 +116,87 @@ fn the_routers_copy_and_blank_values_are_left_out() {
         ],
     );
 }
+
+#[test]
+fn ranks_that_repeat_a_number_count_once() {
+    evaluates(
+        &of("sglang", "inference_requests_waiting", &Coverage::Cluster),
+        &[
+            ("sglang:num_queue_reqs{pod=\"a\",dp_rank=\"0\",tp_rank=\"0\",priority=\"\"}", "7x16"),
+            ("sglang:num_queue_reqs{pod=\"a\",dp_rank=\"0\",tp_rank=\"1\",priority=\"\"}", "7x16"),
+            ("sglang:num_queue_reqs{pod=\"a\",dp_rank=\"1\",tp_rank=\"2\",priority=\"\"}", "1x16"),
+            ("sglang:num_queue_reqs{pod=\"a\",dp_rank=\"0\",tp_rank=\"0\",priority=\"5\"}", "6x16"),
+            ("sglang:num_queue_reqs{pod=\"b\"}", "2x16"),
+        ],
+        &[
+            ("{pod=\"a\",dp_rank=\"0\",_part=\"0\"}", 7.0),
+            ("{pod=\"a\",dp_rank=\"1\",_part=\"0\"}", 1.0),
+            ("{pod=\"b\",_part=\"0\"}", 2.0),
+            ("{pod=\"a\",dp_rank=\"0\",_part=\"t\"}", 240.0),
+            ("{pod=\"a\",dp_rank=\"1\",_part=\"t\"}", 240.0),
+            ("{pod=\"b\",_part=\"t\"}", 240.0),
+        ],
+    );
+}
+
+#[test]
+fn a_target_that_exports_old_and_new_counts_once_whatever_the_labels() {
+    evaluates(
+        &of("sglang", "inference_generated_tokens_per_second", &Coverage::Cluster),
+        &[
+            (
+                "sglang:realtime_tokens_total{pod=\"new\",mode=\"decode\",dp_rank=\"0\",tp_rank=\"0\"}",
+                "0+30x16",
+            ),
+            (
+                "sglang:realtime_tokens_total{pod=\"new\",mode=\"decode\",dp_rank=\"1\",tp_rank=\"1\"}",
+                "0+60x16",
+            ),
+            ("sglang:generation_tokens_total{pod=\"new\",is_streaming=\"true\"}", "0+90x16"),
+            ("sglang:generation_tokens_total{pod=\"old\"}", "0+15x16"),
+        ],
+        &[
+            ("{pod=\"new\",mode=\"decode\",dp_rank=\"0\",_part=\"0\"}", 2.0),
+            ("{pod=\"new\",mode=\"decode\",dp_rank=\"1\",_part=\"0\"}", 4.0),
+            ("{pod=\"old\",_part=\"0\"}", 1.0),
+            ("{pod=\"new\",mode=\"decode\",dp_rank=\"0\",_part=\"t\"}", 240.0),
+            ("{pod=\"new\",mode=\"decode\",dp_rank=\"1\",_part=\"t\"}", 240.0),
+            ("{pod=\"old\",_part=\"t\"}", 240.0),
+        ],
+    );
+}
+
+#[test]
+fn a_price_is_joined_by_node_and_seen_through_two_exporters_it_counts_once() {
+    evaluates(
+        &of("opencost", "cost_gpus_usd_per_hour", &Coverage::Cluster),
+        &[
+            ("node_gpu_hourly_cost{node=\"n1\",pod=\"cost-1\",instance=\"a\"}", "4x16"),
+            ("node_gpu_hourly_cost{node=\"n1\",pod=\"cost-2\",instance=\"b\"}", "4x16"),
+            ("node_gpu_hourly_cost{node=\"n2\",pod=\"cost-1\",instance=\"a\"}", "2x16"),
+            ("node_gpu_hourly_cost{node=\"n3\",pod=\"cost-1\",instance=\"a\"}", "9x16"),
+            ("node_gpu_count{node=\"n1\",pod=\"cost-1\"}", "8x16"),
+            ("node_gpu_count{node=\"n1\",pod=\"cost-2\"}", "8x16"),
+            ("node_gpu_count{node=\"n2\",pod=\"cost-1\"}", "1x16"),
+        ],
+        &[
+            ("{node=\"n1\",_part=\"0\"}", 32.0),
+            ("{node=\"n2\",_part=\"0\"}", 2.0),
+            ("{node=\"n1\",_part=\"t\"}", 240.0),
+            ("{node=\"n2\",_part=\"t\"}", 240.0),
+            ("{node=\"n3\",_part=\"t\"}", 240.0),
+        ],
+    );
+    evaluates(
+        &of("opencost", "cost_workload_gpus_usd_per_hour", &Coverage::Cluster),
+        &[
+            ("container_gpu_allocation{namespace=\"ml\",pod=\"a\",container=\"x\",node=\"n1\"}", "2x16"),
+            ("container_gpu_allocation{namespace=\"ml\",pod=\"a\",container=\"y\",node=\"n1\"}", "1x16"),
+            ("node_gpu_hourly_cost{node=\"n1\"}", "4x16"),
+        ],
+        &[
+            ("{namespace=\"ml\",pod=\"a\",node=\"n1\",_part=\"0\"}", 12.0),
+            ("{namespace=\"ml\",pod=\"a\",node=\"n1\",_part=\"t\"}", 240.0),
+        ],
+    );
+}

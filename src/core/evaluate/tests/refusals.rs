@@ -149,7 +149,7 @@ fn when_a_pod_lacks_a_number() {
 
 #[test]
 fn when_nothing_was_observed() {
-    let mean = |signal| metric(vec![input("vllm", signal, Formula::Mean)]);
+    let mean = |signal| metric(vec![input("vllm", signal, MEAN)]);
     let idle = || {
         Rows::default().cells("namespace=ml,pod=a", 5.0, [(Column::Sum, 0.0), (Column::Count, 0.0)]).by_pod()
     };

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::source::Text;
 
 const SECRET: &str = "hunter2";
 

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::iter::FusedIterator;
 
+use memchr::memchr2;
+
 use super::Fault;
 
 /// The most labels of a line.
@@ -118,7 +120,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The next entry and the comma after it; nothing at the closing brace.
-    #[cfg_attr(inl, inline(always))]
+    #[inline]
     fn entry(&mut self) -> Result<Option<Entry<'a>>, Fault> {
         let (name, is_quoted) = match self.peek() {
             Some(b'}') => {
@@ -146,7 +148,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Skips blanks and looks at what follows.
-    #[cfg_attr(inl, inline(always))]
+    #[inline]
     fn peek(&mut self) -> Option<u8> {
         loop {
             match self.text.as_bytes().get(self.at).copied() {
@@ -157,7 +159,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Passes a name without quotes, which may turn out empty.
-    #[cfg_attr(inl, inline(always))]
+    #[inline]
     fn bare(&mut self) -> Result<Written<'a>, Fault> {
         let rest = &self.text.as_bytes()[self.at..];
         let length = rest.iter().position(|&byte| !IS_NAME[usize::from(byte)]).unwrap_or(rest.len());
@@ -170,7 +172,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Passes a text in quotes.
-    #[cfg_attr(inl, inline(always))]
+    #[inline]
     fn quoted(&mut self) -> Result<Written<'a>, Fault> {
         let bytes = self.text.as_bytes();
         if bytes.get(self.at) != Some(&b'"') {
@@ -181,7 +183,7 @@ impl<'a> Scan<'a> {
         let mut has_escapes = false;
         loop {
             let rest = bytes.get(end..).ok_or(Fault::Labels)?;
-            end += stop(rest).ok_or(Fault::Labels)?;
+            end += memchr2(b'"', b'\\', rest).ok_or(Fault::Labels)?;
             if bytes[end] == b'"' {
                 self.at = end + 1;
                 return Ok(Written { text: &self.text[begin..end], has_escapes });
@@ -193,12 +195,8 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Where the first quote or backslash is.
-fn stop(bytes: &[u8]) -> Option<usize> {
-    memchr::memchr2(b'"', b'\\', bytes)
-}
-
-/// Which bytes a label's name without quotes may have.
+/// Which bytes a label's name without quotes may have: a table, for names are gone through byte by
+/// byte.
 const IS_NAME: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;

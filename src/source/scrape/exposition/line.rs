@@ -22,14 +22,14 @@ fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':')
 }
 
-/// Reads a line without its line feed. `name` is its name, unless it begins with a brace. `names` is
-/// room to work in.
+/// Reads a line. `name` is its name, unless it begins with a brace. `names` is room to work in.
 pub(super) fn read<'a>(
     line: &'a [u8],
     name: Option<&'a str>,
     format: Format,
     names: &mut Vec<&'a str>,
 ) -> Result<Sample<'a>, Fault> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > MAX_LINE {
         return Err(Fault::TooLong);
@@ -49,15 +49,15 @@ pub(super) fn read<'a>(
     let (value, rest) = token(rest);
     let value = number::value(value).ok_or(Fault::Value)?;
     let is_over = |rest: &str| rest.is_empty() || format == Format::OpenMetrics && rest.starts_with('#');
-    let time = if is_over(rest) {
-        None
+    let (time, rest) = if is_over(rest) {
+        (None, rest)
     } else {
         let (time, rest) = token(rest);
-        if !is_over(rest) {
-            return Err(Fault::Surplus);
-        }
-        Some(number::time(time, format).ok_or(Fault::Time)?)
+        (Some(number::time(time, format).ok_or(Fault::Time)?), rest)
     };
+    if !is_over(rest) {
+        return Err(Fault::Surplus);
+    }
     Ok(Sample { series: series.as_bytes(), name, value, time, labels })
 }
 

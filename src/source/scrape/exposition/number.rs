@@ -5,14 +5,13 @@ use super::Format;
 /// A value, as Go reads floating-point numbers without its hexadecimal forms and underscores.
 pub(super) fn value(text: &str) -> Option<f64> {
     let value: f64 = text.parse().ok()?;
-    let in_words = if value.is_nan() {
-        // Go has no NaN with a sign.
-        !text.starts_with(['+', '-'])
+    // Go has no NaN with a sign, and what is too large for it is no infinity.
+    let is_refused = if value.is_nan() {
+        text.starts_with(['+', '-'])
     } else {
-        // What is too large for a float is no infinity.
-        value.is_finite() || !text.contains(|c: char| c.is_ascii_digit())
+        value.is_infinite() && text.contains(|character: char| character.is_ascii_digit())
     };
-    in_words.then_some(value)
+    (!is_refused).then_some(value)
 }
 
 /// A time in milliseconds since the Unix epoch.

@@ -98,6 +98,36 @@ fn gauges() {
 }
 
 #[test]
+fn alternatives_give_way_by_target() {
+    let by_target =
+        |kind| Term { join: Join::Target, ..without(kind, &["new{m=a}", "old"], Fold::Max, &["r"]) };
+    let or = gauge(by_target(Kind::Gauge));
+    assert_rows("only one", &or, &["old{x=\"a\"} 2\n"], &["x=a: 0=2 @0"]);
+    assert_rows(
+        "both, of other labels",
+        &or,
+        &["old{x=\"a\"} 2\nnew{m=\"a\",r=\"0\"} 1\nnew{m=\"a\",r=\"1\"} 1\n"],
+        &["m=a: 0=1 @0"],
+    );
+    assert_rows("none that is meant", &or, &["old 2\nnew{m=\"b\"} 1\n"], &[": 0=2 @0"]);
+    assert_rows("gone again", &or, &["old 2\nnew{m=\"a\"} 1\n", "old 3\n"], &[": 0=3 @10"]);
+    let rate = signal(vec![by_target(Kind::Counter)], 10, None);
+    assert_rows(
+        "rates",
+        &rate,
+        &["old 0\nnew{m=\"a\"} 0\n", "old 100\nnew{m=\"a\"} 10\n"],
+        &["m=a: 0=1 @10"],
+    );
+    let apart = signal(vec![by_target(Kind::Gauge), term(Kind::Gauge, &["other"])], 0, None);
+    assert_rows(
+        "another term is nothing to give way to",
+        &apart,
+        &["old{x=\"a\"} 2\nother 7\n"],
+        &[": 1=7 @0", "x=a: 0=2 @0"],
+    );
+}
+
+#[test]
 fn alternatives_are_joined_series_by_series() {
     let or = gauge(term(Kind::Gauge, &["new", "old"]));
     assert_rows("only one", &or, &["old 2\n"], &[": 0=2 @0"]);

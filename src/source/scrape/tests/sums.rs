@@ -191,9 +191,10 @@ async fn rates_and_quantiles_come_from_pages_in_a_row() {
             .ok()
             .and_then(crate::core::fold::Partial::finish)
     };
-    let p75 = formula(Formula::Quantile(0.75), answer.set.columns()).expect("a quantile");
+    let p75 = formula(Formula::Quantile { q: 0.75, times: 1.0 }, answer.set.columns()).expect("a quantile");
     assert!((p75 - 1.5).abs() < 0.1, "{p75}");
     let set = world.fetch(&mean).await.expect("an answer").set;
-    let mean = crate::core::fold::apply(&Formula::Mean, set.columns(), &set.all()[0].cells).expect("a mean");
+    let mean = crate::core::fold::apply(&Formula::Mean { times: 1.0 }, set.columns(), &set.all()[0].cells)
+        .expect("a mean");
     assert!((mean.finish().expect("a mean") - 1.0).abs() < 0.01);
 }

@@ -1,0 +1,109 @@
+//! The running adapter: engine, API and listeners put together, for `serve` and for `demo`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use axum::Router;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::api::measure::Measured;
+use crate::api::{Api, router};
+use crate::engine::Engine;
+use crate::engine::observe::Signals;
+use crate::server::Limits;
+use crate::server::guard::{DEADLINE, Guard};
+use crate::server::listener::{self, Drained};
+use crate::server::tls::{self, Tls};
+use crate::telemetry::Telemetry;
+
+/// How often the certificate's files are read.
+const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
+
+/// An adapter that serves.
+pub(super) struct Adapter {
+    /// Where the API is.
+    pub(super) address: SocketAddr,
+    /// Where our own metrics and health are.
+    pub(super) observability: SocketAddr,
+    api: Arc<Api>,
+    end: watch::Sender<bool>,
+    main: JoinHandle<Drained>,
+    own: JoinHandle<Drained>,
+}
+
+impl Adapter {
+    /// Serves `engine`: its API on `secure`, what concerns ourselves on `observability`.
+    pub(super) fn start(
+        engine: &Arc<Engine>,
+        telemetry: &Arc<Telemetry>,
+        tls: &Arc<Tls>,
+        secure: TcpListener,
+        observability: TcpListener,
+    ) -> Result<Self> {
+        let api = Arc::new(Api::new(Arc::clone(engine), Arc::clone(telemetry)));
+        let (end, ending) = watch::channel(false);
+        let until_end = |mut ending: watch::Receiver<bool>| async move {
+            let _ = ending.wait_for(|ending| *ending).await;
+        };
+        let address = secure.local_addr()?;
+        let own_address = observability.local_addr()?;
+        let limits = Limits::default();
+        let service =
+            Measured::new(Guard::new(router::router(Arc::clone(&api)), DEADLINE), Arc::clone(telemetry));
+        let own = Guard::new(observability_router(&api, engine, telemetry), DEADLINE);
+        let main = listener::serve(secure, Some(Arc::clone(tls)), service, limits, until_end(ending.clone()));
+        let own = listener::serve(observability, None, own, limits, until_end(ending.clone()));
+        tokio::spawn(watch_certificate(Arc::clone(tls), until_end(ending), Arc::clone(telemetry)));
+        let (main, own) = (tokio::spawn(main), tokio::spawn(own));
+        Ok(Self { address, observability: own_address, api, end, main, own })
+    }
+
+    /// Not ready any more, still answering.
+    pub(super) fn drain(&self) {
+        self.api.drain();
+    }
+
+    /// Ends the listeners, once the requests in flight are answered.
+    pub(super) async fn end(self) -> Result<Drained> {
+        let _ = self.end.send(true);
+        let drained = self.main.await.context("the listener failed")?;
+        let _ = self.own.await;
+        Ok(drained)
+    }
+}
+
+pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+async fn watch_certificate(tls: Arc<Tls>, ending: impl Future<Output = ()>, telemetry: Arc<Telemetry>) {
+    tls::watch(tls, CERTIFICATE_EVERY, ending, |outcome| match outcome {
+        Ok(tls::Reload::Unchanged) => {}
+        Ok(tls::Reload::Replaced) => telemetry.certificate_reloaded(true),
+        Err(_) => telemetry.certificate_reloaded(false),
+    })
+    .await;
+}
+
+/// `/metrics` and health, for those who watch over us.
+fn observability_router(api: &Arc<Api>, engine: &Arc<Engine>, telemetry: &Arc<Telemetry>) -> Router {
+    let mut registry = telemetry.registry();
+    registry.register_collector(Box::new(Signals(Arc::clone(engine))));
+    let registry = Arc::new(registry);
+    let metrics = move || {
+        let registry = Arc::clone(&registry);
+        async move {
+            let mut text = String::new();
+            // Writing to a String cannot fail.
+            let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
+            let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(http::header::CONTENT_TYPE, content_type)], text)
+        }
+    };
+    router::health_routes().with_state(Arc::clone(api)).route("/metrics", get(metrics))
+}

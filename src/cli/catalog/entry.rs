@@ -1,0 +1,105 @@
+//! One metric as the catalog prints it.
+
+use serde::Serialize;
+
+use crate::api::explain::MetricFacts;
+use crate::catalog::{AGGREGATES, Catalog, STATISTICS, promql};
+use crate::core::freshness::Coverage;
+use crate::core::metric::{Input, Scope};
+use crate::core::signal::{Kind, Signal};
+
+/// How names begin, and what those metrics have in common.
+pub(super) const GROUPS: [(&str, &str); 7] = [
+    ("inference_", "Inference engines"),
+    ("gateway_", "Gateways, routers and serving layers before engines"),
+    ("gpu_", "Devices"),
+    ("server_gpu_", "Devices as an inference server sees them"),
+    ("replicas_", "Replicas"),
+    ("cost_", "Cost"),
+    ("redis_", "Redis"),
+];
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Entry {
+    #[serde(flatten)]
+    pub(super) facts: MetricFacts,
+    pub(super) aggregate: String,
+    pub(super) scope: &'static str,
+    pub(super) providers: Vec<Provider>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) suffixes: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) target_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) note: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Provider {
+    pub(super) engine: String,
+    pub(super) title: String,
+    pub(super) series: Vec<String>,
+    pub(super) promql: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) caveat: Option<String>,
+}
+
+/// The metric of this name, if there is one.
+pub(super) fn entry(catalog: &Catalog, name: &str) -> Option<Entry> {
+    let metric = catalog.resolve(name)?;
+    let presets = catalog.presets(name);
+    let provider = |input: &Input| {
+        let preset = presets.iter().find(|preset| catalog.engine_of(preset).name == input.engine);
+        let engine = catalog.engines().iter().find(|engine| engine.name == input.engine);
+        Provider {
+            engine: input.engine.to_string(),
+            title: engine.map(|engine| engine.title.clone()).unwrap_or_default(),
+            series: series(&input.signal),
+            promql: promql::compile(&input.signal, &Coverage::Cluster),
+            caveat: preset.and_then(|preset| preset.caveat.clone()),
+        }
+    };
+    let statistics = STATISTICS.iter().map(|(suffix, _)| *suffix);
+    let aggregates = AGGREGATES.iter().map(|(suffix, _)| *suffix);
+    let all = statistics.chain(aggregates).filter(|_| !presets.is_empty());
+    let suffixes = all.filter(|suffix| catalog.resolve(&format!("{name}{suffix}")).is_some()).collect();
+    Some(Entry {
+        aggregate: metric.aggregate.to_string(),
+        scope: match metric.scope {
+            Scope::Namespace => "namespace",
+            Scope::Cluster => "cluster",
+        },
+        target_reason: metric.target.as_ref().and_then(|target| target.why.clone()),
+        note: presets.first().and_then(|preset| preset.facts.note.clone()),
+        providers: metric.inputs.iter().map(provider).collect(),
+        suffixes,
+        facts: MetricFacts::new(&metric),
+    })
+}
+
+/// What is read, each series by its name.
+fn series(signal: &Signal) -> Vec<String> {
+    let Signal::Series(signal) = signal else { return vec![signal.to_string()] };
+    let term_series = signal.terms.iter().flat_map(|term| {
+        let parts = if term.kind == Kind::Mean { "{_sum,_count}" } else { "" };
+        let own = term.series.iter().map(move |series| format!("{}{parts}", series.name));
+        own.chain(term.factor.iter().map(|factor| factor.series.name.clone()))
+    });
+    term_series.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_in_one_group() {
+        let catalog = Catalog::built_in().expect("loads");
+        for name in catalog.names() {
+            let groups = GROUPS.iter().filter(|(prefix, _)| name.starts_with(prefix)).count();
+            assert_eq!(groups, 1, "{name}");
+        }
+    }
+}

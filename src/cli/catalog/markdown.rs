@@ -1,0 +1,132 @@
+//! The reference of all metrics for people, docs/metrics.md.
+
+use std::fmt::Write as _;
+
+use super::entry::{Entry, GROUPS, Provider, entry};
+use crate::catalog::Catalog;
+use crate::cli::tree::number;
+
+const HEAD: &str = "\
+<!-- Made by `inferometer catalog --output markdown`. The facts are in catalog/, one file an engine. -->
+
+# Metrics
+
+Every metric of the built-in catalog: what it means, which engines provide it, and what is asked of
+Prometheus for it. Nothing has to be configured to use one in an HPA.
+
+**Names.** `inference_` is an engine's own number, whichever engine it is; `gateway_` that of something
+that stands before engines and would count their requests again; `gpu_` a device's. A metric that
+several engines provide is answered from those that have series in the namespace: what is *extensive*
+is added up over all of them, what is *intensive* is pooled. Select by `engine` to keep them apart.
+
+**Suffixes** choose without configuration. `_p50`, `_p90`, `_p95`, `_p99` and `_mean` are the statistic of
+a distribution; `_sum`, `_avg`, `_max` and `_min` aggregate over pods, devices or series. The statistic
+comes first: `inference_time_to_first_token_seconds_p99_max`. With `_sum` a metric is extensive and goes
+with `AverageValue`; with `_avg`, `_max` or `_min` it is intensive and goes with `Value`.
+
+**Series by their own names** are metrics too: `vllm:num_requests_waiting`, `DCGM_FI_DEV_GPU_UTIL`. A gauge
+is taken as it is, a counter as its rate, a histogram (without `_bucket`, `_sum` or `_count`) as its
+statistic, each in the exporter's unit. All series listed below can be named so, but for error codes,
+for prices and counts that others are multiplied by, and for what metrics tell apart by a label.
+
+**Suggested targets** are starting points. Nothing applies them.
+
+**Nothing observed.** A ratio, mean or quantile of nothing has no value. It is an error, by which an HPA
+does not shrink, unless a configured metric says `idle: zero`; see
+[configuration.md](configuration.md#nothing-observed).
+
+**PromQL.** The parts of one query are told apart by the label `_part`: `0`, `1` … are the numbers that a
+formula joins, `b` the buckets, `s` and `c` sum and count of a distribution, `t` the times of the samples.
+Histograms are asked for in the namespaces that ask only. The formula, the aggregate and the change of
+units are applied to the answer in memory.
+";
+
+/// The whole reference.
+pub(super) fn reference(catalog: &Catalog) -> String {
+    let entries: Vec<Entry> = catalog.names().filter_map(|name| entry(catalog, name)).collect();
+    let of = |prefix: &'static str| entries.iter().filter(move |one| one.facts.name.starts_with(prefix));
+    let mut out = HEAD.to_owned();
+    out.push_str("\n## Contents\n");
+    for (prefix, title) in GROUPS {
+        let _ = write!(out, "\n{title}:\n\n");
+        for entry in of(prefix) {
+            let name = &entry.facts.name;
+            let _ = writeln!(out, "- [`{name}`](#{name}): {}", entry.facts.help);
+        }
+    }
+    engines(&mut out, catalog);
+    for (prefix, title) in GROUPS {
+        let _ = write!(out, "\n## {title}\n");
+        of(prefix).for_each(|entry| section(&mut out, entry));
+    }
+    out
+}
+
+fn engines(out: &mut String, catalog: &Catalog) {
+    out.push_str("\n## Engines and exporters\n\n");
+    out.push_str("| name | what it is | there if one of these is | facts from |\n|---|---|---|---|\n");
+    for engine in catalog.engines() {
+        let detect: Vec<_> = engine.detect.iter().map(|series| format!("`{series}`")).collect();
+        let (name, title, source) = (&engine.name, &engine.title, &engine.source);
+        let _ = writeln!(out, "| `{name}` | {title} | {} | {source} |", detect.join(", "));
+    }
+}
+
+fn section(out: &mut String, entry: &Entry) {
+    let facts = &entry.facts;
+    let _ = write!(out, "\n### `{}`\n\n{}\n\n", facts.name, facts.help);
+    let range = facts.range.map_or("not bounded".to_owned(), |(low, high)| format!("{low} to {high}"));
+    let target = facts.suggested_target.map_or("none".to_owned(), number);
+    let mut row = |head: &str, cell: &str| {
+        let _ = writeln!(out, "| {head} | {cell} |");
+    };
+    row("unit", &facts.unit);
+    row("---", "---");
+    row("range", &range);
+    row("under load", facts.direction.strip_suffix(" under load").unwrap_or("does not follow it"));
+    row("HPA target type", &format!("`{}` ({})", facts.target_type, facts.semantics));
+    row(
+        "suggested target",
+        &entry.target_reason.as_ref().map_or(target.clone(), |why| format!("{target}: {why}")),
+    );
+    row("aggregate", &entry.aggregate);
+    if let Some(window) = facts.window_seconds {
+        row("window", &format!("{window} s"));
+    }
+    row("scope", entry.scope);
+    row("suffixes", &entry.suffixes.iter().map(|suffix| format!("`{suffix}`")).collect::<Vec<_>>().join(" "));
+    if let Some(note) = &entry.note {
+        let _ = write!(out, "\n{}\n", sentence(note));
+    }
+    entry.providers.iter().for_each(|one| provider(out, one));
+}
+
+fn provider(out: &mut String, provider: &Provider) {
+    let series: Vec<_> = provider.series.iter().map(|name| format!("`{name}`")).collect();
+    let _ = write!(out, "\n**{}** (`{}`): {}.", provider.title, provider.engine, series.join(", "));
+    if let Some(caveat) = &provider.caveat {
+        let _ = write!(out, " {}", sentence(caveat));
+    }
+    let _ = write!(out, "\n\n```promql\n{}\n```\n", provider.promql);
+}
+
+/// The text with a full stop at its end.
+fn sentence(text: &str) -> String {
+    if text.ends_with('.') { text.to_owned() } else { format!("{text}.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docs_metrics_md_is_what_the_catalog_says() {
+        let catalog = Catalog::built_in().expect("loads");
+        let written = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md"));
+        // Whole texts in a failed assertion would be unreadable.
+        let differs = written.lines().zip(reference(&catalog).lines()).position(|(old, new)| old != new);
+        let is_same = written == reference(&catalog);
+        let again = "cargo run -- catalog --output markdown > docs/metrics.md";
+        assert!(is_same, "docs/metrics.md is out of date from line {differs:?} on (0 is the first): {again}");
+    }
+}
