@@ -52,8 +52,7 @@ impl History {
         let fall = |(index, series): (usize, &Known)| {
             let value = next.value(index)?;
             let last = self.pages.iter().rev().find_map(|page| page.value(index))?;
-            // What is lost of an infinite number can never be made good.
-            (last > value && last.is_finite() && wanted.is_counted(&series.name)).then_some((index, last))
+            (last > value && wanted.is_counted(&series.name)).then_some((index, last))
         };
         let falls: Vec<(usize, f64)> = self.layout.series().enumerate().filter_map(fall).collect();
         if falls.is_empty() {

@@ -187,7 +187,7 @@ struct World {
 impl World {
     fn with(places: Arc<Places>, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::new("pods");
-        (settings.interval, settings.timeout) = (MILLIS(50), MILLIS(400));
+        (settings.interval, settings.timeout) = (MILLIS(50), MILLIS(1000));
         change(&mut settings);
         let source = Scrape::new(settings, Arc::clone(&places) as Arc<dyn Discover>);
         Self { source, places, began: Instant::now() }

@@ -68,11 +68,14 @@ fn resets_are_made_good() {
 }
 
 #[test]
-fn what_was_lost_from_a_number_that_is_none_stays_unknown_for_one_window_only() {
-    let pages = counted(20, &["1", "+Inf", "3", "4"]);
-    assert!(!pages.rate(20).expect("a rate").is_finite());
-    let pages = counted(20, &["1", "+Inf", "3", "4", "5", "6", "7"]);
-    assert_eq!(pages.rate(20), Some(0.1));
+fn what_was_lost_from_an_infinite_number_is_not_known_until_the_window_has_passed() {
+    let values = ["1", "+Inf", "3", "4", "5", "6", "7"];
+    for known in 2..=4 {
+        let rate = counted(20, &values[..known]).rate(20).expect("a rate");
+        assert!(!rate.is_finite(), "{rate} after {known} pages");
+    }
+    assert_eq!(counted(20, &values[..6]).rate(20), Some(0.1));
+    assert_eq!(counted(20, &values).rate(20), Some(0.1));
 }
 
 #[test]

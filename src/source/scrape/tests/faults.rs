@@ -87,7 +87,7 @@ fn failures() -> Vec<(&'static str, Deed, &'static str)> {
     let many = || lines(60).into_response();
     let bomb = || ([(header::CONTENT_ENCODING, "gzip")], "requests_waiting 0\n").into_response();
     vec![
-        ("hangs", Deed::Hang, "no answer within 400ms"),
+        ("hangs", Deed::Hang, "no answer within 1s"),
         (
             "is not there",
             answer(|_| StatusCode::NOT_FOUND.into_response()),
@@ -110,7 +110,7 @@ fn failures() -> Vec<(&'static str, Deed, &'static str)> {
         ("has too many series", answer(move |_| many()), "more than 50 series of all targets"),
         ("breaks off", answer(|_| broken("requests_waiting 0\n").into_response()), "answer broke off"),
         ("is not compressed as it says", answer(move |_| bomb()), "answer broke off"),
-        ("trickles", answer(move |_| trickle()), "no answer within 400ms"),
+        ("trickles", answer(move |_| trickle()), "no answer within 1s"),
         ("is cut off in a line", Deed::Page("requests_waiting".to_owned()), "unusable answer"),
         ("is malformed", Deed::Page("requests_waiting 0\nrequests_waiting{ 1\n".to_owned()), "line 2"),
     ]
@@ -130,6 +130,9 @@ async fn a_target_that_never_answered_leaves_the_sum_unknown() {
         let (snapshot, refused) = world.evaluated(&Snapshot::default()).await;
         let refused = refused.expect_err(name);
         assert!(matches!(refused, Refusal::Silent { .. }), "{name}: {refused}");
+        until(|| world.source.vitals().is_some_and(|vitals| vitals.silent == 1)).await;
+        let (snapshot, refused) = world.evaluated(&snapshot).await;
+        let refused = refused.expect_err(name);
         let words = refused.to_string();
         assert!(words.contains(&format!("target {} does not answer", exporter.address)), "{name}: {words}");
         assert!(words.contains(told), "{name}: {words}");
@@ -204,8 +207,10 @@ async fn where_none_answers_the_source_is_down() {
 
     let hung = Exporter::start(Deed::Hang).await;
     let world = World::new([hung.place("namespace=ai"), place(address, "namespace=b")]);
+    world.fetch(&waiting()).await.expect_err("down");
+    until(|| world.source.vitals().is_some_and(|vitals| vitals.silent == 2)).await;
     let error = world.fetch(&waiting()).await.expect_err("down").to_string();
-    assert_eq!(error, format!("none of 2 targets answers; {}: no answer within 400ms", hung.address));
+    assert_eq!(error, format!("none of 2 targets answers; {}: no answer within 1s", hung.address));
 }
 
 #[tokio::test]
