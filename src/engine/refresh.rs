@@ -11,6 +11,7 @@ use tracing::{debug, info, warn};
 use super::clock::Clock;
 use super::slot::Slot;
 use crate::core::freshness::{Refreshed, Snapshot};
+use crate::core::signal::Signal;
 use crate::core::time::Timestamp;
 use crate::source::{Answer, Source, SourceError};
 use crate::telemetry::Telemetry;
@@ -53,7 +54,10 @@ impl Pace {
     /// The pace for `source`: one that reads ahead is asked at least once, and at most twice, in the time
     /// in which its numbers are new once. Its answer costs nobody else anything, however long it took.
     pub(super) fn of(self, source: &dyn Source) -> Self {
-        source.renews_every().map_or(self, |every| Self { fastest: every / 2, slowest: every, ..self })
+        source.renews_every().map_or(self, |every| {
+            let (fastest, slowest) = ((every / 2).min(self.slowest), every.min(self.slowest));
+            Self { fastest, slowest, ..self }
+        })
     }
 
     /// The pause after the n-th failure in a row (from 1), before it is spread.
@@ -171,14 +175,15 @@ async fn read(slot: Arc<Slot>, pace: Pace, asked_at: Timestamp) -> Result<Snapsh
     } else {
         slot.source.describe(&slot.signal, &coverage)
     };
-    let refreshed = Refreshed {
-        at: asked_at,
-        set,
-        interval: slot.fixed_interval.unwrap_or_else(|| pace.of(&*slot.source).interval(took)),
-        coverage,
-        memory_from,
-        query,
-        warnings: warnings.into(),
+    let interval = match slot.fixed_interval {
+        // Where no engine is there it is looked again soon: a source that lost its memory has none yet.
+        Some(fixed) if matches!(*slot.signal, Signal::Presence(_)) && set.all().is_empty() => {
+            fixed.min(pace.fastest)
+        }
+        Some(fixed) => fixed,
+        None => pace.of(&*slot.source).interval(took),
     };
+    let refreshed =
+        Refreshed { at: asked_at, set, interval, coverage, memory_from, query, warnings: warnings.into() };
     Ok(before.refreshed(&slot.signal, refreshed, slot.outage_bound()))
 }

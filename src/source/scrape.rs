@@ -45,8 +45,8 @@ mod reduce;
 mod target;
 mod wanted;
 
-/// So many targets are asked at once: a bound on the memory for their answers.
-const AT_ONCE: usize = 128;
+/// So many pages are read at once: a bound on the memory for them.
+const AT_ONCE: usize = 64;
 
 /// How targets are asked, and the bounds of what they may do to us.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +73,7 @@ impl Settings {
             interval: Duration::from_secs(2),
             timeout: Duration::from_secs(2),
             auth: Auth::default(),
-            max_body: 16 << 20,
+            max_body: 4 << 20,
             max_series: 500_000,
         }
     }
@@ -215,6 +215,11 @@ impl Drop for Tasks {
     }
 }
 
+/// Whether a target is still being asked: what a strange page did to its task must not silence it for good.
+fn is_alive((_, task): &(Arc<Target>, AbortHandle)) -> bool {
+    !task.is_finished()
+}
+
 /// Looks for targets and keeps one task for each, until nobody asks for anything.
 async fn supervise(shared: Arc<Shared>, discover: Arc<dyn Discover>, is_running: Arc<AtomicBool>) {
     let mut tasks = Tasks::default();
@@ -238,7 +243,7 @@ async fn supervise(shared: Arc<Shared>, discover: Arc<dyn Discover>, is_running:
             if next.contains_key(&place) {
                 continue;
             }
-            let (target, task) = tasks.0.remove(&place).unwrap_or_else(|| {
+            let (target, task) = tasks.0.remove(&place).filter(is_alive).unwrap_or_else(|| {
                 let target = Arc::new(target(&shared, place.clone(), &clients, is_blind));
                 let task = tokio::spawn(Arc::clone(&target).keep(Arc::clone(&shared)));
                 (target, task.abort_handle())

@@ -32,8 +32,9 @@ fn pages() -> Vec<String> {
     let names = std::fs::read_dir(folder)
         .expect("the folder of pages")
         .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name in UTF-8"));
-    let is_page =
-        |name: &String| name.ends_with(".txt") && !OTHERS.iter().any(|other| name.starts_with(other));
+    let is_page = |name: &String| {
+        name.strip_suffix(".txt").is_some() && !OTHERS.iter().any(|other| name.starts_with(other))
+    };
     let mut names: Vec<String> = names.filter(is_page).collect();
     names.sort();
     names
@@ -138,11 +139,6 @@ fn engines(explained: &serde_json::Value) -> Vec<String> {
     used.map(|input| input["engine"].as_str().expect("a name").to_owned()).collect()
 }
 
-/// A recorded page, cut before each namespace that it tells.
-fn text_parts(name: &str) -> Vec<String> {
-    fixture(name).split("namespace=\"").map(str::to_owned).collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn prometheus_and_scraping_read_the_same() {
     let catalog = Catalog::built_in().expect("the catalog");
@@ -160,19 +156,19 @@ async fn prometheus_and_scraping_read_the_same() {
     for (index, name) in pages().iter().enumerate() {
         let (namespace, pod, path) = (format!("n{index}"), format!("pod-{index}"), format!("/{name}"));
         // Exporters tell of pods in other namespaces; each page shall be alone with its own.
-        let own = |quoted: &str| format!("namespace=\"{namespace}-{quoted}");
-        let mut parts = text_parts(name);
-        let first = parts.remove(0);
         let mut namespaces = BTreeSet::from([namespace.clone()]);
-        let mut text = first;
+        let page = fixture(name);
+        let mut parts = page.split("namespace=\"");
+        let mut text = parts.next().unwrap_or_default().to_owned();
         for part in parts {
-            match part.split('"').next() {
-                None | Some("") => text += &format!("namespace=\"{part}"),
-                Some(inner) => {
-                    namespaces.insert(format!("{namespace}-{inner}"));
-                    text += &own(&part);
-                }
+            text += "namespace=\"";
+            let inner = part.split('"').next().unwrap_or_default();
+            if !inner.is_empty() {
+                namespaces.insert(format!("{namespace}-{inner}"));
+                text += &namespace;
+                text.push('-');
             }
+            text += part;
         }
         for namespace in &namespaces {
             let asked = metrics.iter().filter(|(_, metric)| has_any(&text, metric));

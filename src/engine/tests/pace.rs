@@ -49,7 +49,7 @@ async fn the_interval_follows_the_cost() {
 #[tokio::test(start_paused = true)]
 async fn a_source_that_reads_ahead_is_asked_twice_while_its_numbers_are_new_once() {
     for (renews, takes, interval) in
-        [(2_000, 0, 1_000), (500, 0, 250), (500, 20, 2_000), (2_000, 900, 15_000), (60_000, 0, 15_000)]
+        [(2_000, 0, 1_000), (500, 0, 250), (500, 20, 500), (2_000, 900, 2_000), (60_000, 0, 15_000)]
     {
         let world = World::new();
         world.source.script().renews = Some(MILLIS(renews));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{StatusCode, Url};
-use tokio::sync::watch;
+use tokio::sync::{SemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::Shared;
@@ -146,18 +146,16 @@ impl Target {
     }
 
     async fn scrape(self: &Arc<Self>, shared: &Arc<Shared>, version: u64, due: Instant) {
-        // The semaphore is never closed.
-        let _permit = shared.permits.acquire().await;
         let began = Instant::now();
         let at = shared.now();
         let result = match self.read(shared).await {
-            Ok((body, format)) if body.len() > LARGE => {
+            Ok((body, format, _permit)) if body.len() > LARGE => {
                 let (this, shared) = (Arc::clone(self), Arc::clone(shared));
                 let taking = tokio::task::spawn_blocking(move || this.take(&shared, &body, format, at));
                 let failed = |_| SourceError::Unusable("it could not be read".to_owned());
                 taking.await.map_err(failed).and_then(|taken| taken)
             }
-            Ok((body, format)) => self.take(shared, &body, format, at),
+            Ok((body, format, _permit)) => self.take(shared, &body, format, at),
             Err(error) => Err(error),
         };
         let mut state = self.state();
@@ -171,7 +169,11 @@ impl Target {
         self.attempted.send_replace(version);
     }
 
-    async fn read(&self, shared: &Shared) -> Result<(Vec<u8>, Format), SourceError> {
+    /// A page, with the permit to hold it.
+    async fn read<'s>(
+        &self,
+        shared: &'s Shared,
+    ) -> Result<(Vec<u8>, Format, Option<SemaphorePermit<'s>>), SourceError> {
         let client = self.http.client()?;
         let request = client.get(self.place.url.clone()).header(ACCEPT, ACCEPTED);
         let response = self.http.send(request, &peer(&self.place.url)).await?;
@@ -189,8 +191,10 @@ impl Target {
             let path = self.place.url.path();
             SourceError::Unusable(format!("{path} has content of type {found:?}, which is no metrics page"))
         })?;
+        // Only now: targets that take their time to answer must not keep others waiting. It is never closed.
+        let permit = shared.permits.acquire().await.ok();
         let body = read_limited(response, shared.settings.max_body, shared.settings.timeout).await?;
-        Ok((body, format))
+        Ok((body, format, permit))
     }
 
     fn take(&self, shared: &Shared, body: &[u8], format: Format, at: Timestamp) -> Result<(), SourceError> {

@@ -63,7 +63,7 @@ async fn a_name_is_as_many_targets_as_it_has_addresses() {
     let names = Names::default();
     names.set("vllm", &["10.0.0.2", "2001:db8::1", "10.0.0.1", "10.0.0.2"]);
     let found = names.addresses(&["http://vllm:8000/m?x=1"]).look().await;
-    assert_eq!(instances(&found), ["10.0.0.1:8000", "10.0.0.2:8000", "[2001:db8::1]:8000"]);
+    assert_eq!(instances(&found), ["10.0.0.1:8000/m", "10.0.0.2:8000/m", "[2001:db8::1]:8000/m"]);
     let urls: Vec<_> = found.places.iter().map(|place| place.url.as_str()).collect();
     assert_eq!(
         urls,
