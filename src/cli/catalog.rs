@@ -103,7 +103,7 @@ fn list(entries: &[Entry]) -> String {
             out += &row([&facts.name, &facts.unit, &facts.target_type, &target, &engines.join(" ")]);
         }
     }
-    out.push_str("\n`inferometer catalog NAME` shows one; distributions take _p50 _p90 _p95 _p99 _mean, all take _sum _avg _max _min.\n");
+    out.push_str("\n`inferometer catalog NAME` shows one; distributions take _p50 _p90 _p95 _p99 _mean, most take _avg _max _min or _sum: its last line tells.\n");
     out
 }
 

@@ -30,6 +30,13 @@ pub(super) fn target(text: &str) -> Result<Endpoint, String> {
         .split_once('=')
         .filter(|(namespace, _)| !namespace.contains('/'))
         .ok_or("the namespace is missing: write it like ai=http://10.0.0.5:8000/metrics")?;
+    let within = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if namespace.is_empty() || namespace.len() > 63 || !namespace.chars().all(within) {
+        return Err(format!("no namespace can be called {namespace:?}"));
+    }
+    if !url.contains("://") {
+        return Err(format!("a URL is needed: write {namespace}=http://{url}"));
+    }
     let url = config::target_url(http_url(url)?);
     let labels = Labels::new(vec![("namespace".into(), namespace.into())]);
     Ok(Endpoint { url, labels, engine: None })

@@ -28,12 +28,13 @@ pub(super) fn draw(explanation: &Explanation, colour: bool) -> String {
         let read = input.read_seconds_ago.map_or("never".to_owned(), |ago| format!("{ago:.1}s ago"));
         let renewed = input
             .sample_interval_seconds
-            .map(|every| format!(", renewed there every {every:.0}s"))
+            .map(|every| format!(", renewed there every {}", seconds(every)))
             .unwrap_or_default();
         let _ = writeln!(
             out,
-            "│  │  read     {read}, every {:.0}s{renewed}; served up to {:.0}s old",
-            input.interval_seconds, input.limit_seconds
+            "│  │  read     {read}, every {}{renewed}; served up to {:.0}s old",
+            seconds(input.interval_seconds),
+            input.limit_seconds
         );
         if let Some(failure) = &input.failure {
             let _ = writeln!(out, "│  │  {}  {failure}", paint("31", "failure"));
@@ -105,4 +106,9 @@ pub(super) fn number(value: f64) -> String {
     let text = if value.abs() >= 1000.0 { format!("{value:.0}") } else { format!("{value:.4}") };
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     text.to_owned()
+}
+
+/// Seconds, with a fraction where they are few.
+fn seconds(seconds: f64) -> String {
+    if seconds < 10.0 && seconds.fract() > 0.0 { format!("{seconds:.1}s") } else { format!("{seconds:.0}s") }
 }

@@ -1,5 +1,6 @@
 //! The one function that turns what is known into a reading or a refusal.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::fold::{self, Folded, MissingTerm, Partial};
@@ -12,6 +13,9 @@ use super::selector::Selector;
 use super::series::{Series, Silent};
 use super::signal::{Element, Signal};
 use super::time::{Human, Timestamp};
+
+/// So many silent targets are named in an explanation.
+const MOST_SILENT: usize = 20;
 
 /// Whom a request asks about.
 #[derive(Debug, Clone, Copy)]
@@ -121,7 +125,7 @@ impl<'a> Run<'a> {
                 metric: self.metric.name.to_string(),
                 signal: input.signal.to_string(),
                 source_name: self.source_name.to_owned(),
-                target: silent.labels.get("instance").unwrap_or("?").to_owned(),
+                target: silent.name().to_owned(),
                 cause: silent.cause.to_string(),
             });
         }
@@ -386,9 +390,19 @@ impl<'a> Run<'a> {
             sample_interval_seconds: snapshot.cadence.map(|cadence| cadence.as_secs_f64()),
             limit_seconds: snapshot.bounds(None, hold).limit.as_secs_f64(),
             failure: snapshot.failure.clone(),
-            warnings: snapshot.warnings.clone(),
+            warnings: remarks(snapshot),
         });
     }
+}
+
+/// What the source remarked, and which of its targets do not answer.
+fn remarks(snapshot: &Snapshot) -> Arc<[String]> {
+    let silent = snapshot.set.as_ref().map_or(&[][..], |set| set.silent());
+    if silent.is_empty() {
+        return Arc::clone(&snapshot.warnings);
+    }
+    let of = |silent: &Silent| format!("target {} gives no metrics: {}", silent.name(), silent.cause);
+    snapshot.warnings.iter().cloned().chain(silent.iter().take(MOST_SILENT).map(of)).collect()
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub enum Refusal {
         cause: Option<String>,
     },
     /// After an outage or a restart, the source does not know enough yet.
-    #[error("{metric}: {}after an outage or a restart of source {source_name}; next value in {}", not_yet(signal, *.window), Human(*.remaining))]
+    #[error("{metric}: {}since source {source_name} was first asked, restarted or came back; next value in {}", not_yet(signal, *.window), Human(*.remaining))]
     Recovering {
         /// The metric asked for.
         metric: String,
@@ -63,7 +63,7 @@ pub enum Refusal {
     },
     /// A target that may have such series has never told any.
     #[error(
-        "{metric}: target {target} does not answer, so {signal} is not known: {cause}; source {source_name}"
+        "{metric}: target {target} of source {source_name} gives no metrics, so {signal} is not known: {cause}"
     )]
     Silent {
         /// The metric asked for.

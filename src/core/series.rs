@@ -126,6 +126,11 @@ pub struct Silent {
 }
 
 impl Silent {
+    /// Its address.
+    pub fn name(&self) -> &str {
+        self.labels.get("instance").unwrap_or("without address")
+    }
+
     /// Whether `series` was told by this target.
     pub fn is_source_of(&self, series: &Series) -> bool {
         let told_by =

@@ -51,7 +51,7 @@ impl Report<'_> {
              <meta name=\"viewport\" content=\"width=device-width\"><title>Inferometer demo</title>\
              <style>{STYLE}</style></head><body>\n<h1>One day, {} ways to scale</h1>\n\
              <p class=\"soft\">A simulated fleet. Every policy met the same {} requests; every HPA ran the same \
-             algorithm on numbers of the same age.</p>\n",
+             algorithm, on numbers as old as is said below.</p>\n",
             self.outcomes.len(),
             grouped(self.outcomes.first().map_or(0, |outcome| outcome.arrived)),
         );

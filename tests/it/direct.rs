@@ -91,7 +91,7 @@ async fn a_target_that_never_answered_is_not_left_out() {
     let problem = server.client.problem("ai", "inference_requests_waiting", "").await;
     assert_eq!(problem.code, 503);
     assert!(
-        problem.message.contains("does not answer") && problem.message.contains("/missing"),
+        problem.message.contains("gives no metrics") && problem.message.contains("/missing"),
         "{}",
         problem.message
     );

@@ -128,7 +128,7 @@ async fn prometheus_killed() {
     let server = Server::configured(&configuration(prometheus.url())).await;
     // A Prometheus that has just started has not filled a window.
     let young = server.client.problem("ai", RATE, "").await;
-    assert!(young.message.contains("not covered yet after an outage or a restart of source main"), "{young}");
+    assert!(young.message.contains("not covered yet since source main was"), "{young}");
     until_covered(&server, RATE, seconds(20)).await;
     let limits = [settled_limit(&server, WAITING).await, settled_limit(&server, RATE).await];
 

@@ -42,6 +42,8 @@ pub(super) struct Provider {
     pub(super) title: String,
     pub(super) series: Vec<String>,
     pub(super) promql: String,
+    /// What is made of the query's parts: `$1` is part 0, `$2` part 1, and so on.
+    pub(super) formula: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) caveat: Option<String>,
 }
@@ -58,6 +60,7 @@ pub(super) fn entry(catalog: &Catalog, name: &str) -> Option<Entry> {
             title: engine.map(|engine| engine.title.clone()).unwrap_or_default(),
             series: series(&input.signal),
             promql: promql::compile(&input.signal, &Coverage::Cluster),
+            formula: input.formula.to_string(),
             caveat: preset.and_then(|preset| preset.caveat.clone()),
         }
     };

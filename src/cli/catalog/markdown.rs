@@ -15,7 +15,7 @@ Every metric of the built-in catalog: what it means, which engines provide it, a
 Prometheus for it. Nothing has to be configured to use one in an HPA.
 
 **Names.** `inference_` is an engine's own number, whichever engine it is; `gateway_` that of something
-that stands before engines and would count their requests again; `gpu_` a device's. A metric that
+that stands before engines and counts the same requests as they do; `gpu_` a device's. A metric that
 several engines provide is answered from those that have series in the namespace: what is *extensive*
 is added up over all of them, what is *intensive* is pooled. Select by `engine` to keep them apart.
 
@@ -37,8 +37,33 @@ does not shrink, unless a configured metric says `idle: zero`; see
 
 **PromQL.** The parts of one query are told apart by the label `_part`: `0`, `1` … are the numbers that a
 formula joins, `b` the buckets, `s` and `c` sum and count of a distribution, `t` the times of the samples.
-Histograms are asked for in the namespaces that ask only. The formula, the aggregate and the change of
-units are applied to the answer in memory.
+Histograms are asked for in the namespaces that ask only. What is made of the parts stands above each
+query: `$1` is the part `0`, `$2` the part `1`, and so on; `($1 != 0)` is 1 where it is not 0. It is worked
+out in memory for each pod or device, or on their sums where the aggregate is `pooled` (a ratio of sums, a
+quantile of merged buckets), and a change of units is part of it. `< 100000000000000` leaves out the
+exporter's blank values, `{server=\"\"}` a router's copies, `{priority=\"\"}` repeats by priority, and
+`or on (instance, job, namespace, pod)` takes the second of two series only where a target lacks the first.
+
+Directly scraped targets need no query: the same series are read from their pages, and the same is made
+of them.
+
+## Which one
+
+| for | take | as | begin with |
+|---|---|---|---|
+| any LLM server | `inference_requests_in_system` | `AverageValue` | 0.5 to 0.8 of the engine's batch limit (`max_num_seqs` and its like) |
+| throughput, latency second | `inference_requests_waiting` | `AverageValue` | 5; it moves only once replicas are full |
+| long contexts, full caches | `inference_kv_cache_utilization` | `Value` | 0.7, beside the first |
+| a latency promise | `inference_time_to_first_token_seconds_p95` | `Value` | the promise, beside the first and never alone |
+| embeddings and classifiers | `inference_requests_waiting` | `AverageValue` | what one replica clears in the time allowed |
+| a classic model server | `inference_queue_time_ratio`, `inference_mean_queue_time_seconds` | `Value` | 0.2 to 0.5 of the time; 5 to 50 ms |
+| a gateway before scaled-to-zero engines | `gateway_requests_queued` | `AverageValue` | 1, beside the first |
+| engines that export nothing | `gpu_engine_active_ratio` | `Value` | 0.8 |
+| a backlog | `redis_list_length`, `redis_stream_backlog` | `AverageValue` | what one replica clears in the time allowed |
+
+Not `gpu_utilization`, which is near 1 with one active sequence, nor memory in use, which most engines
+reserve when they start, nor tokens per second alone, which stop rising exactly when more replicas are
+needed.
 ";
 
 /// The whole reference.
@@ -64,7 +89,7 @@ pub(super) fn reference(catalog: &Catalog) -> String {
 
 fn engines(out: &mut String, catalog: &Catalog) {
     out.push_str("\n## Engines and exporters\n\n");
-    out.push_str("| name | what it is | there if one of these is | facts from |\n|---|---|---|---|\n");
+    out.push_str("| name | what it is | detected by | source |\n|---|---|---|---|\n");
     for engine in catalog.engines() {
         let detect: Vec<_> = engine.detect.iter().map(|series| format!("`{series}`")).collect();
         let (name, title, source) = (&engine.name, &engine.title, &engine.source);
@@ -107,7 +132,7 @@ fn provider(out: &mut String, provider: &Provider) {
     if let Some(caveat) = &provider.caveat {
         let _ = write!(out, " {}", sentence(caveat));
     }
-    let _ = write!(out, "\n\n```promql\n{}\n```\n", provider.promql);
+    let _ = write!(out, "\n\nValue: `{}`\n\n```promql\n{}\n```\n", provider.formula, provider.promql);
 }
 
 /// The text with a full stop at its end.

@@ -7,6 +7,7 @@ use super::Play;
 use crate::core::hpa::Observation;
 use crate::core::time::Human;
 use crate::demo::outcome::Outcome;
+use crate::demo::policy::SYNC_SECONDS;
 use crate::demo::simulation::Simulation;
 
 /// All fleets of the day.
@@ -70,9 +71,19 @@ impl Stage {
     /// What else is to be known of the live fleet.
     pub(super) fn remarks(&self) -> String {
         let Scene { passes, refused, .. } = *self.scene();
+        let due = (self.scene().fleets[0].fleet().clock() / SYNC_SECONDS) as u64;
+        let slow = if passes * 10 < due * 9 {
+            format!(
+                " That is fewer than the {due} that were due: this machine is too slow for the speed, so the first \
+                 row is not what the policy can do. Give it a longer --duration."
+            )
+        } else {
+            String::new()
+        };
         format!(
             "The first row was live: its replicas' pages were scraped over HTTP, and its HPA asked the API over TLS \
-             {passes} times, of which {refused} were refused. The other rows read the simulation itself, as late as stated."
+             {passes} times, of which {refused} were refused.{slow} The other rows read the simulation itself, as late as stated. \
+             Demand from arrivals is worked out by the demo alone: the catalog has no such metric yet."
         )
     }
 }

@@ -365,7 +365,7 @@ fn nothing_is_served_before_the_source_knows_enough_again() {
     let gauge = Ask::waiting(set()).knowing(recovering).at(29.0);
     assert_eq!(
         gauge.refusal().to_string(),
-        "m: not every series of requests_waiting is back yet after an outage or a restart of source main; next value in 1s"
+        "m: not every series of requests_waiting is back yet since source main was first asked, restarted or came back; next value in 1s"
     );
 }
 

@@ -201,7 +201,11 @@ impl Discover for Addresses {
     }
 
     fn describe(&self) -> String {
-        self.endpoints.iter().map(|endpoint| endpoint.url.to_string()).collect::<Vec<_>>().join(", ")
+        let urls: Vec<&str> = self.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
+        match &urls[..] {
+            [first, second, _, _, ..] => format!("{first}, {second} and {} more", urls.len() - 2),
+            _ => urls.join(", "),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{StatusCode, Url};
 use tokio::sync::{SemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::{info, warn};
 
 use super::Shared;
 use super::discover::Place;
@@ -164,9 +165,22 @@ impl Target {
         if result.is_ok() {
             state.answered = version;
         }
-        state.failure = result.err().map(|error| error.to_string().into());
+        let before =
+            std::mem::replace(&mut state.failure, result.err().map(|error| error.to_string().into()));
+        let now = state.failure.clone();
         drop(state);
+        self.tell(shared, before.as_deref(), now.as_deref());
         self.attempted.send_replace(version);
+    }
+
+    /// Says once that the target fell silent, and once that it is back.
+    fn tell(&self, shared: &Shared, before: Option<&str>, now: Option<&str>) {
+        let (source, target) = (shared.settings.name.as_str(), self.place.url.as_str());
+        match (before, now) {
+            (None, Some(cause)) => warn!(source, target, cause, "target gives no metrics"),
+            (Some(_), None) => info!(source, target, "target gives its metrics again"),
+            _ => {}
+        }
     }
 
     /// A page, with the permit to hold it.

@@ -72,7 +72,7 @@ fn while_the_window_fills() {
     assert_eq!(
         said(&ask),
         (
-            "m: the 2m window of tokens_total is not covered yet after an outage or a restart of source main; next value in 1m"
+            "m: the 2m window of tokens_total is not covered yet since source main was first asked, restarted or came back; next value in 1m"
                 .into(),
             "recovering"
         )
@@ -214,8 +214,7 @@ fn beside(silent: Silent) -> Ask {
 #[test]
 fn when_a_target_has_never_answered() {
     let ask = beside(silent("instance=b:8000,namespace=ml", None, false));
-    let sentence =
-        "m: target b:8000 does not answer, so requests_waiting is not known: connection refused; source main";
+    let sentence = "m: target b:8000 of source main gives no metrics, so requests_waiting is not known: connection refused";
     assert_eq!(said(&ask), (sentence.into(), "silent"));
     for (of, engine, selector, is_concerned) in [
         ("namespace=ml", Some("vllm"), "", true),

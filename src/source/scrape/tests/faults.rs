@@ -134,7 +134,7 @@ async fn a_target_that_never_answered_leaves_the_sum_unknown() {
         let (snapshot, refused) = world.evaluated(&snapshot).await;
         let refused = refused.expect_err(name);
         let words = refused.to_string();
-        assert!(words.contains(&format!("target {} does not answer", exporter.address)), "{name}: {words}");
+        assert!(words.contains(&format!("target {} of source", exporter.address)), "{name}: {words}");
         assert!(words.contains(told), "{name}: {words}");
         let set = snapshot.set.as_ref().expect("a set");
         assert_eq!(set.all().len(), 1, "{name}: the other one is known");
