@@ -1,6 +1,5 @@
 //! The one function that turns what is known into a reading or a refusal.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::fold::{self, Folded, MissingTerm, Partial};
@@ -10,12 +9,11 @@ use super::quantity::{Quantity, QuantityError};
 use super::reading::{Derivation, ElementStep, InputStep, Reading};
 use super::refusal::Refusal;
 use super::selector::Selector;
-use super::series::{Series, Silent};
-use super::signal::{Element, Signal};
+use super::series::Series;
+use super::signal::Signal;
 use super::time::{Human, Timestamp};
 
-/// So many silent targets are named in an explanation.
-const MOST_SILENT: usize = 20;
+mod silence;
 
 /// Whom a request asks about.
 #[derive(Debug, Clone, Copy)]
@@ -175,28 +173,6 @@ impl<'a> Run<'a> {
         }
         let elements = fold::elements(&chosen, input.signal.element());
         Ok(Ok(Selected { input, snapshot, elements, at, sampled_at, stale, expires }))
-    }
-
-    /// Whether a target that does not answer may have what is asked for.
-    fn concerns(&self, silent: &Silent, input: &Input) -> bool {
-        let Question { namespace, selector } = self.question;
-        if silent.engine.as_ref().is_some_and(|engine| *engine != input.engine) {
-            return false;
-        }
-        // An exporter of devices tells of pods in namespaces other than its own, and so does one of
-        // prices.
-        if matches!(input.signal.element(), Element::Device(_)) || input.signal.has_factor() {
-            return true;
-        }
-        let is_in_scope = match self.metric.scope {
-            Scope::Namespace => silent.labels.get("namespace").is_none_or(|own| own == namespace),
-            Scope::Cluster => true,
-        };
-        let label = |name: &str| match name {
-            "engine" => silent.engine.as_deref(),
-            _ => silent.labels.get(name),
-        };
-        is_in_scope && selector.may_match(label)
     }
 
     /// Whether the source was read at `read` lately enough to be believed about what it has not.
@@ -390,19 +366,9 @@ impl<'a> Run<'a> {
             sample_interval_seconds: snapshot.cadence.map(|cadence| cadence.as_secs_f64()),
             limit_seconds: snapshot.bounds(None, hold).limit.as_secs_f64(),
             failure: snapshot.failure.clone(),
-            warnings: remarks(snapshot),
+            warnings: silence::remarks(snapshot),
         });
     }
-}
-
-/// What the source remarked, and which of its targets do not answer.
-fn remarks(snapshot: &Snapshot) -> Arc<[String]> {
-    let silent = snapshot.set.as_ref().map_or(&[][..], |set| set.silent());
-    if silent.is_empty() {
-        return Arc::clone(&snapshot.warnings);
-    }
-    let of = |silent: &Silent| format!("target {} gives no metrics: {}", silent.name(), silent.cause);
-    snapshot.warnings.iter().cloned().chain(silent.iter().take(MOST_SILENT).map(of)).collect()
 }
 
 #[cfg(test)]

@@ -141,5 +141,5 @@ async fn a_new_namespace_during_an_outage_is_refused_at_once_and_does_not_hurry_
     world.source.script().deed = Deed::Answer;
     sleep(SECS(16)).await;
     let error = world.ask_in("latency", "ns1").await.unwrap_err();
-    assert!(error.to_string().contains("is not covered yet after an outage"), "{error}");
+    assert!(error.to_string().contains("is not covered yet since source main"), "{error}");
 }

@@ -1,0 +1,46 @@
+//! Targets that do not answer: whom their silence concerns, and how it is told.
+
+use std::sync::Arc;
+
+use super::{Question, Run};
+use crate::core::freshness::Snapshot;
+use crate::core::metric::{Input, Scope};
+use crate::core::series::Silent;
+use crate::core::signal::Element;
+
+/// So many are named in an explanation.
+const MOST: usize = 20;
+
+impl Run<'_> {
+    /// Whether a target that does not answer may have what is asked for.
+    pub(super) fn concerns(&self, silent: &Silent, input: &Input) -> bool {
+        let Question { namespace, selector } = self.question;
+        if silent.engine.as_ref().is_some_and(|engine| *engine != input.engine) {
+            return false;
+        }
+        // An exporter of devices tells of pods in namespaces other than its own, and so does one of
+        // prices.
+        if matches!(input.signal.element(), Element::Device(_)) || input.signal.has_factor() {
+            return true;
+        }
+        let is_in_scope = match self.metric.scope {
+            Scope::Namespace => silent.labels.get("namespace").is_none_or(|own| own == namespace),
+            Scope::Cluster => true,
+        };
+        let label = |name: &str| match name {
+            "engine" => silent.engine.as_deref(),
+            _ => silent.labels.get(name),
+        };
+        is_in_scope && selector.may_match(label)
+    }
+}
+
+/// What the source remarked, and which of its targets do not answer.
+pub(super) fn remarks(snapshot: &Snapshot) -> Arc<[String]> {
+    let silent = snapshot.set.as_ref().map_or(&[][..], |set| set.silent());
+    if silent.is_empty() {
+        return Arc::clone(&snapshot.warnings);
+    }
+    let of = |silent: &Silent| format!("target {} gives no metrics: {}", silent.name(), silent.cause);
+    snapshot.warnings.iter().cloned().chain(silent.iter().take(MOST).map(of)).collect()
+}
