@@ -168,11 +168,13 @@ impl Scrape {
         };
         let is_empty = targets.all.is_empty() && targets.unseen.is_empty();
         let warnings = if is_empty { vec!["there is no target".to_owned()] } else { Vec::new() };
+        // What is read as it is was read from every target; only a window has to fill first.
+        let memory_from = signal.window().map(|_| since);
         let (signal, coverage) = (Arc::clone(signal), coverage.clone());
         // Thousands of targets take milliseconds that the threads which answer cannot spare.
         let set = tokio::task::spawn_blocking(move || targets.reduce(&signal, &coverage, version));
         let set = set.await.map_err(|_| SourceError::Unusable("it could not be read".to_owned()))??;
-        Ok(Answer { set, memory_from: Some(since), warnings, cost: Some(began.elapsed()) })
+        Ok(Answer { set, memory_from, warnings, cost: Some(began.elapsed()) })
     }
 
     /// Waits until every target was asked for what `version` wants.
@@ -243,8 +245,11 @@ async fn supervise(shared: Arc<Shared>, discover: Arc<dyn Discover>, is_running:
             if next.contains_key(&place) {
                 continue;
             }
-            let (target, task) = tasks.0.remove(&place).filter(is_alive).unwrap_or_else(|| {
-                let target = Arc::new(target(&shared, place.clone(), &clients, is_blind));
+            let known = tasks.0.remove(&place);
+            // What is asked anew after such an end was there before, and is not left out meanwhile.
+            let was_there = is_blind || known.is_some();
+            let (target, task) = known.filter(is_alive).unwrap_or_else(|| {
+                let target = Arc::new(target(&shared, place.clone(), &clients, was_there));
                 let task = tokio::spawn(Arc::clone(&target).keep(Arc::clone(&shared)));
                 (target, task.abort_handle())
             });

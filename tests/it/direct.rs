@@ -80,7 +80,13 @@ async fn a_jump_shows_at_once_and_a_silent_target_is_named() {
         value.map(drop).map_err(|problem| problem.message)
     })
     .await;
-    assert_eq!(server.client.quantity("ai", "inference_requests_waiting", "").await, "13");
+    until("and counts", seconds(8), async || {
+        match server.client.quantity("ai", "inference_requests_waiting", "").await.as_str() {
+            "13" => Ok(()),
+            other => Err(other.to_owned()),
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

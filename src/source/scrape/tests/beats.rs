@@ -1,7 +1,9 @@
 //! When targets are asked.
 
 use super::*;
+use crate::core::fixtures::series_signal;
 use crate::core::fixtures::tokens;
+use crate::core::signal::{Element, Kind};
 use crate::source::scrape::fixtures::{counter, gauge};
 
 #[tokio::test]
@@ -210,8 +212,11 @@ async fn reading_stops_when_nobody_asks_and_starts_again() {
     assert_eq!(places.looks(), looks, "nobody asks");
 
     let asked = world.now();
-    let answer = world.fetch(&waiting()).await.expect("an answer");
+    let rate = series_signal(Kind::Counter, &["c"], Some(120), Element::Pod);
+    let answer = world.fetch(&rate).await.expect("an answer");
     assert_eq!(answer.memory_from, Some(asked), "what was known before is forgotten");
+    let answer = world.fetch(&waiting()).await.expect("an answer");
+    assert_eq!(answer.memory_from, None, "what is read as it is needs no memory");
     assert_eq!(places.looks(), looks + 1);
 }
 
