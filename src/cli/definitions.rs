@@ -37,7 +37,11 @@ pub(super) fn target(text: &str) -> Result<Endpoint, String> {
     if !url.contains("://") {
         return Err(format!("a URL is needed: write {namespace}=http://{url}"));
     }
-    let url = config::target_url(http_url(url)?);
+    let url = http_url(url)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("a target's URL has no query or fragment".to_owned());
+    }
+    let url = config::target_url(url);
     let labels = Labels::new(vec![("namespace".into(), namespace.into())]);
     Ok(Endpoint { url, labels, engine: None })
 }

@@ -24,6 +24,10 @@ const LATE: f64 = 1.1;
 /// PromQL knows no sample from before the window and prolongs the line through the first and last
 /// inside it; with such a sample the value at the window's start is read off the line between the two
 /// samples around it, which comes to the same for a steady counter, and is nearer for any other.
+///
+/// Without one, the line is prolonged to the window's start, or to where it meets zero: a counter that
+/// was there before has its full rate from its second sample on, and one that has just begun what it
+/// counted. PromQL adds half a gap only, and so takes a window's time to believe in either.
 /// Values that are not finite give a result that is not.
 pub fn rate(points: impl IntoIterator<Item = Point>, window: Duration, now: Timestamp) -> Option<f64> {
     let start = now.shifted(-i64::try_from(window.as_millis()).unwrap_or(i64::MAX));
@@ -54,13 +58,13 @@ pub fn rate(points: impl IntoIterator<Item = Point>, window: Duration, now: Time
     }
     let increase = last.value - first.value;
     let gap = covered / f64::from(count - 1);
-    let reach = |distance: f64| if distance < gap * LATE { distance } else { gap / 2.0 };
+    let after = if until_now < gap * LATE { until_now } else { gap / 2.0 };
     let mut ahead = seconds(start, first.at);
     // A counter cannot have been below zero.
     if increase > 0.0 && first.value >= 0.0 {
         ahead = ahead.min(covered * first.value / increase);
     }
-    Some(increase * (covered + reach(ahead) + reach(until_now)) / covered / window.as_secs_f64())
+    Some(increase * (covered + ahead + after) / covered / window.as_secs_f64())
 }
 
 fn seconds(from: Timestamp, to: Timestamp) -> f64 {

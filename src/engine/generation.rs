@@ -198,7 +198,9 @@ impl Generation {
             return None;
         }
         let signal = Arc::new(Signal::Presence(series.into()));
-        Some(self.slot(source, &signal, Some(PRESENCE_EVERY)))
+        // Where looking costs nobody anything, a new engine shows as soon as its numbers do.
+        let every = source.renews_every().map_or(PRESENCE_EVERY, |every| every.min(PRESENCE_EVERY));
+        Some(self.slot(source, &signal, Some(every)))
     }
 
     fn slot(&self, source: &Arc<dyn Source>, signal: &Arc<Signal>, interval: Option<Duration>) -> Arc<Slot> {

@@ -38,13 +38,20 @@ pub(super) struct Http {
     auth: Auth,
     timeout: Duration,
     reach: Reach,
+    /// Whether a proxy that the environment names is used.
+    proxied: bool,
     pub(super) client: ArcSwapOption<(Vec<u8>, Client)>,
 }
 
 impl Http {
     /// Nothing is read or connected yet. `timeout` bounds each request, connecting included.
     pub(super) fn new(auth: Auth, timeout: Duration, reach: Reach) -> Self {
-        Self { auth, timeout, reach, client: ArcSwapOption::empty() }
+        Self { auth, timeout, reach, proxied: true, client: ArcSwapOption::empty() }
+    }
+
+    /// Without any proxy: for addresses that are asked as they are, with credentials that are theirs.
+    pub(super) fn direct(self) -> Self {
+        Self { proxied: false, ..self }
     }
 
     /// The client for the certificate files as they are now.
@@ -111,6 +118,9 @@ impl Http {
         } else if self.reach == Reach::Plain {
             // An image without the system's certificates must not keep the client from being built.
             builder = builder.tls_certs_only([]);
+        }
+        if !self.proxied {
+            builder = builder.no_proxy();
         }
         if let Reach::TlsAt(host, address) = &self.reach {
             builder = builder.resolve(host, *address);

@@ -170,9 +170,11 @@ impl Scrape {
         let warnings = if is_empty { vec!["there is no target".to_owned()] } else { Vec::new() };
         // What is read as it is was read from every target; only a window has to fill first.
         let memory_from = signal.window().map(|_| since);
+        let is_covered = signal.window().is_some_and(|window| now.since(since) > window);
         let (signal, coverage) = (Arc::clone(signal), coverage.clone());
         // Thousands of targets take milliseconds that the threads which answer cannot spare.
-        let set = tokio::task::spawn_blocking(move || targets.reduce(&signal, &coverage, version));
+        let set =
+            tokio::task::spawn_blocking(move || targets.reduce(&signal, &coverage, version, is_covered));
         let set = set.await.map_err(|_| SourceError::Unusable("it could not be read".to_owned()))??;
         Ok(Answer { set, memory_from, warnings, cost: Some(began.elapsed()) })
     }
@@ -272,7 +274,7 @@ struct Clients {
 
 impl Clients {
     fn new(settings: &Settings) -> Self {
-        let client = |reach| Arc::new(Http::new(settings.auth.clone(), settings.timeout, reach));
+        let client = |reach| Arc::new(Http::new(settings.auth.clone(), settings.timeout, reach).direct());
         Self { plain: client(Reach::Plain), secure: client(Reach::Tls) }
     }
 }
@@ -286,7 +288,7 @@ fn target(shared: &Shared, place: Place, clients: &Clients, was_there: bool) -> 
         ("https", Some(address)) => {
             // Connects to this address of the name, whose certificate is the name's.
             let host = place.url.host_str().unwrap_or_default().to_owned();
-            Arc::new(Http::new(settings.auth.clone(), settings.timeout, Reach::TlsAt(host, address)))
+            Arc::new(Http::new(settings.auth.clone(), settings.timeout, Reach::TlsAt(host, address)).direct())
         }
         ("https", None) => Arc::clone(&clients.secure),
         _ => Arc::clone(&clients.plain),

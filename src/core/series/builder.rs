@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Column, Label, Labels, Series, SeriesSet};
-use crate::core::signal::{Element, NeutralLabels};
+use crate::core::signal::{Element, NeutralLabels, Signal};
 use crate::core::time::Timestamp;
 
 /// What a scrape adds to tell its targets apart. Two series of one pod that differ in nothing else
@@ -37,6 +37,10 @@ const ATTRIBUTION: [(&str, [&str; 2]); 3] = [
 pub struct Builder {
     columns: Vec<Column>,
     rows: HashMap<Labels, Row>,
+    /// Whether each target is one by itself, known by its `instance`.
+    direct: bool,
+    /// Whether what is told stays with who tells it.
+    confined: bool,
 }
 
 #[derive(Debug, Default)]
@@ -46,6 +50,19 @@ struct Row {
 }
 
 impl Builder {
+    /// One for `signal`, read from the targets themselves if `direct`.
+    ///
+    /// Only exporters of devices and of prices tell of pods other than their own. What an engine says of
+    /// itself stays with its pod and namespace, whatever labels its page has: nobody feeds an autoscaler
+    /// of another namespace.
+    pub fn of(signal: &Signal, direct: bool) -> Self {
+        let confined = match signal {
+            Signal::Series(series) => !matches!(series.element, Element::Device(_)) && !signal.has_factor(),
+            Signal::Query(_) | Signal::Presence(_) => false,
+        };
+        Self { direct, confined, ..Self::default() }
+    }
+
     /// How many series there are so far.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -127,7 +144,9 @@ impl Builder {
         let (columns, order) = ordered(&self.columns);
         let mut rows: Vec<(Labels, Timestamp, Vec<Option<f64>>)> =
             self.rows.into_iter().filter_map(|(labels, row)| Some((labels, row.at?, row.cells))).collect();
-        attribute(&mut rows);
+        if !self.confined {
+            attribute(&mut rows, if self.direct { "instance" } else { "job" });
+        }
         for (labels, ..) in &mut rows {
             add_neutral(labels, neutral);
         }
@@ -193,13 +212,15 @@ fn namespace_of(labels: &Labels) -> &str {
 /// Where a job's series name watched pods in `exported_*` labels, its series without such a label
 /// are devices that nobody uses: their `pod` is the exporter's own and is taken away, or an idle GPU
 /// would count for the exporter's workload.
-fn attribute(rows: &mut [(Labels, Timestamp, Vec<Option<f64>>)]) {
+///
+/// `exporter` is the label whose series are one exporter's, or those of several that are alike.
+fn attribute(rows: &mut [(Labels, Timestamp, Vec<Option<f64>>)], exporter: &str) {
     let (_, watched) = ATTRIBUTION[2];
     let is_attributed = |labels: &Labels| watched.iter().any(|name| labels.get(name).is_some());
     let jobs: HashSet<Option<String>> = rows
         .iter()
         .filter(|(labels, ..)| is_attributed(labels))
-        .map(|(labels, ..)| labels.get("job").map(str::to_owned))
+        .map(|(labels, ..)| labels.get(exporter).map(str::to_owned))
         .collect();
     if jobs.is_empty() {
         return;
@@ -218,7 +239,7 @@ fn attribute(rows: &mut [(Labels, Timestamp, Vec<Option<f64>>)]) {
                 renamed(name).is_none() && !ATTRIBUTION.iter().any(|(to, _)| *to == name.as_ref())
             });
             *labels = Labels::new(pairs.into_iter().chain(kept.cloned()).collect());
-        } else if jobs.contains(&labels.get("job").map(str::to_owned)) {
+        } else if jobs.contains(&labels.get(exporter).map(str::to_owned)) {
             let kept =
                 labels.0.iter().filter(|(name, _)| !ATTRIBUTION.iter().any(|(to, _)| *to == name.as_ref()));
             *labels = Labels::new(kept.cloned().collect());

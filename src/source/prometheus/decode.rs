@@ -108,7 +108,7 @@ impl<'s> Rows<'s> {
             terms,
             max_series,
             intern: Interner::default(),
-            builder: Builder::default(),
+            builder: Builder::of(signal, false),
             times: HashMap::new(),
             evaluated: None,
             pairs: Vec::new(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::Url;
+use tokio::time::Instant;
 
 use crate::core::series::{Label, Labels, Silent};
 
@@ -17,6 +18,9 @@ pub const USUAL_PATH: &str = "/metrics";
 
 /// How often names are looked up.
 const LOOK_UP_EVERY: Duration = Duration::from_secs(5);
+
+/// How long addresses are believed that cannot be looked up any more.
+const BELIEVED: Duration = Duration::from_mins(1);
 
 /// How long a look-up may take.
 const LOOK_UP_WITHIN: Duration = Duration::from_secs(5);
@@ -83,8 +87,11 @@ pub struct Addresses {
     look_up: Box<LookUp>,
     endpoints: Vec<Endpoint>,
     /// What each name stood for when it could last be looked up.
-    last: Mutex<Vec<Option<Vec<SocketAddr>>>>,
+    last: Mutex<Vec<Option<Resolved>>>,
 }
+
+/// When a name was looked up, and what it stood for.
+type Resolved = (Instant, Vec<SocketAddr>);
 
 /// An address given by the user: an IP address is one target, a name as many as it has addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,6 +140,10 @@ impl Addresses {
         let looked = tokio::time::timeout(LOOK_UP_WITHIN, (self.look_up)(host.to_owned(), port)).await;
         let cause = match looked {
             Ok(Ok(mut addresses)) => {
+                // A pod with an address of each family is one target.
+                if addresses.iter().any(SocketAddr::is_ipv4) {
+                    addresses.retain(SocketAddr::is_ipv4);
+                }
                 addresses.sort_unstable();
                 addresses.dedup();
                 self.remember(index, addresses);
@@ -142,7 +153,8 @@ impl Addresses {
             Err(_) => Some(format!("no answer within {} s", LOOK_UP_WITHIN.as_secs())),
         };
         match (self.known(index), cause) {
-            // A name server that is away takes nobody's replicas away.
+            // A name server that is away takes nobody's replicas away, for a while: later the address
+            // may be another's.
             (Some(addresses), _) => {
                 for address in addresses {
                     found.places.push(place(by_address(&endpoint.url, address), Some(address)));
@@ -164,11 +176,12 @@ impl Addresses {
     }
 
     fn remember(&self, index: usize, addresses: Vec<SocketAddr>) {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(addresses);
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some((Instant::now(), addresses));
     }
 
     fn known(&self, index: usize) -> Option<Vec<SocketAddr>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)[index].clone()
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last[index].as_ref().filter(|(at, _)| at.elapsed() < BELIEVED).map(|(_, addresses)| addresses.clone())
     }
 }
 

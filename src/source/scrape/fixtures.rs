@@ -54,7 +54,8 @@ impl Pages {
 
     /// Reads one more page.
     pub(super) fn take(&mut self, seconds: f64, text: &str) {
-        self.try_take(seconds, text, usize::MAX).expect("a page");
+        // No page is empty.
+        self.try_take(seconds, &format!("{text}unwanted 1\n"), usize::MAX).expect("a page");
     }
 
     /// Where the series with this name and these labels stands; it must be known.

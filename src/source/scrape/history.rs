@@ -129,9 +129,14 @@ impl History {
         rate(points, window, now)
     }
 
-    /// How many series the latest page has.
-    pub(super) fn series(&self) -> usize {
-        self.pages.last().map_or(0, Page::present)
+    /// How many series are held: those of all pages, whether the latest has them or not.
+    pub(super) fn held(&self) -> usize {
+        self.layout.len()
+    }
+
+    /// How many pages there are.
+    pub(super) fn pages(&self) -> usize {
+        self.pages.len()
     }
 
     /// What the pages take, in bytes.

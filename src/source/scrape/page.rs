@@ -18,6 +18,10 @@ pub(super) enum Unfit {
     Malformed(#[from] Malformed),
     #[error("too many series")]
     TooMany,
+    #[error("the page has no sample")]
+    Empty,
+    #[error("the page breaks off in its last line")]
+    Cut,
 }
 
 /// One page's numbers.
@@ -38,7 +42,7 @@ impl Page {
     /// `layout` does not have are at the end of the one returned.
     ///
     /// # Errors
-    /// The page is malformed, or has more than `most` wanted series.
+    /// The page is malformed, breaks off, has no sample, or would make it more than `most` series.
     pub(super) fn read(
         (body, format): (&[u8], Format),
         at: Timestamp,
@@ -46,6 +50,10 @@ impl Page {
         (layout, layouts): (&Arc<Layout>, &Layouts),
         most: usize,
     ) -> Result<(Arc<Layout>, Self), Unfit> {
+        // The last number of a page that was cut short is another number.
+        if format == Format::Text && body.last().is_some_and(|last| *last != b'\n') {
+            return Err(Unfit::Cut);
+        }
         let mut values = vec![f64::from_bits(ABSENT); layout.len()];
         let (mut times, mut present, mut guess) = (Vec::new(), 0, 0);
         // A new series may be told twice, too.
@@ -66,11 +74,15 @@ impl Page {
                 continue;
             }
             present += 1;
-            if present > most {
+            if values.len() > most {
                 return Err(Unfit::TooMany);
             }
             values[index] = sample.value;
             times.extend(sample.time.map(|time| (index, Timestamp::from_millis(time))));
+        }
+        // A target that has lost its numbers is not one without load.
+        if present == 0 && !has_samples(body) {
+            return Err(Unfit::Empty);
         }
         times.sort_unstable();
         let layout = if new.is_empty() { Arc::clone(layout) } else { layouts.grown(layout, &new) };
@@ -112,4 +124,12 @@ impl Page {
     pub(super) fn bytes(&self) -> usize {
         size_of::<Self>() + size_of_val(&*self.values) + size_of_val(&*self.times)
     }
+}
+
+/// Whether a page has any line that is not blank or a comment.
+fn has_samples(body: &[u8]) -> bool {
+    body.split(|byte| *byte == b'\n').any(|line| {
+        let line = line.trim_ascii();
+        !line.is_empty() && line[0] != b'#'
+    })
 }

@@ -4,7 +4,7 @@
 //! pages of a target: alternatives joined series by series or by target, labels folded away before
 //! that.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use crate::core::time::Timestamp;
 #[derive(Debug)]
 pub(super) struct Plan {
     rows: Vec<Row>,
+    bounds: usize,
     window: Duration,
     blank_from: Option<f64>,
 }
@@ -43,16 +44,33 @@ struct Cell {
     groups: Vec<Group>,
 }
 
+impl Cell {
+    /// The bits of a bucket's bound.
+    fn bound(&self) -> Option<u64> {
+        match self.column {
+            Column::Bucket(bound) => Some(bound.to_bits()),
+            _ => None,
+        }
+    }
+}
+
 /// Series of a page that are folded into one.
 #[derive(Debug, Clone)]
 struct Group {
-    series: Vec<usize>,
+    /// Each in all its spellings, of which a page has one; of several the first stays.
+    series: Vec<Vec<usize>>,
     /// Series of preferred alternatives: while the page has any of them, whatever its labels, this
     /// group gives way. Empty where alternatives are joined by their labels.
     behind: Arc<[usize]>,
 }
 
 impl Group {
+    /// Its series that the latest page has.
+    fn told(&self, history: &History) -> impl Iterator<Item = usize> {
+        let told = |series: &usize| history.latest(*series).is_some();
+        self.series.iter().filter_map(move |spellings| spellings.iter().copied().find(told))
+    }
+
     fn stands(&self, history: &History) -> bool {
         self.behind.iter().all(|preferred| history.latest(*preferred).is_none())
     }
@@ -81,7 +99,15 @@ impl Plan {
             }
             Signal::Query(_) => (Duration::ZERO, None),
         };
-        Self { rows: rows.rows, window, blank_from: blank_from.map(|blank| blank as f64) }
+        let bounds: HashSet<u64> =
+            rows.rows.iter().flat_map(|row| &row.cells).filter_map(Cell::bound).collect();
+        let bounds = bounds.len();
+        Self { rows: rows.rows, bounds, window, blank_from: blank_from.map(|blank| blank as f64) }
+    }
+
+    /// How many different bounds its buckets have.
+    pub(super) fn bounds(&self) -> usize {
+        self.bounds
     }
 
     /// The rows that the latest page has, with their numbers.
@@ -112,7 +138,7 @@ impl Plan {
             Fold::Max if a.is_nan() || b.is_nan() => f64::NAN,
             Fold::Max => a.max(b),
         };
-        let folded = |group: &Group| group.series.iter().filter_map(|series| one(*series)).reduce(join);
+        let folded = |group: &Group| group.told(history).filter_map(one).reduce(join);
         cell.groups.iter().filter(|group| group.stands(history)).find_map(folded)
     }
 }
@@ -121,8 +147,8 @@ impl Row {
     /// When the oldest of its samples was taken.
     fn time(&self, history: &History) -> Option<Timestamp> {
         let oldest = |group: &Group| {
-            let standing = group.series.iter().filter(|_| group.stands(history));
-            standing.filter_map(|one| Some(history.latest(*one)?.1)).min()
+            let standing = group.told(history).filter(|_| group.stands(history));
+            standing.filter_map(|one| Some(history.latest(one)?.1)).min()
         };
         self.times.iter().filter_map(|groups| groups.iter().find_map(oldest)).min()
     }
@@ -166,6 +192,7 @@ impl Rows {
         let of_name = layout.series().enumerate().filter(|(_, one)| *one.name == **name);
         let series: Vec<usize> = of_name.map(|(index, _)| index).collect();
         if !series.is_empty() {
+            let series = series.into_iter().map(|one| vec![one]).collect();
             let groups = vec![Group { series, behind: Arc::default() }];
             let row = self.row(Labels::new(vec![(PRESENT.into(), Arc::clone(name))]));
             row.times.push(groups.clone());
@@ -207,11 +234,14 @@ fn groups(term: &Term, suffix: &str, layout: &Layout) -> Vec<(Key, Vec<Group>)> 
         // Those of this alternative so far.
         let mut own: HashMap<usize, usize> = HashMap::new();
         let behind: Arc<[usize]> = preferred.as_slice().into();
+        // The same labels always lead to the same group.
+        let mut told: HashMap<(&Labels, Option<u64>), usize> = HashMap::new();
         for (index, known) in layout.series().enumerate() {
             if *known.name != *name || !matchers.accept(&known.labels) {
                 continue;
             }
-            let key = (without(&known.labels, &term.without), known.bound.map(f64::to_bits));
+            let bound = known.bound.map(f64::to_bits);
+            let key = (without(&known.labels, &term.without), bound);
             let place = *places.entry(key.clone()).or_insert_with(|| {
                 found.push((key, Vec::new()));
                 found.len() - 1
@@ -221,7 +251,14 @@ fn groups(term: &Term, suffix: &str, layout: &Layout) -> Vec<(Key, Vec<Group>)> 
                 groups.push(Group { series: Vec::new(), behind: Arc::clone(&behind) });
                 groups.len() - 1
             });
-            groups[group].series.push(index);
+            // What is spelt in another way is the same series.
+            let spellings = &mut groups[group].series;
+            let next = spellings.len();
+            let spelling = *told.entry((&known.labels, bound)).or_insert(next);
+            if spelling == next {
+                spellings.push(Vec::new());
+            }
+            spellings[spelling].push(index);
             preferred.extend((term.join == Join::Target).then_some(index));
         }
     }

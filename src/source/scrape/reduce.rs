@@ -18,16 +18,21 @@ use crate::source::{SourceError, Vitals};
 /// two agree.
 type Prices = HashMap<Vec<String>, (f64, Timestamp)>;
 
+/// The most cells of a set, 128 MiB of them.
+const MAX_CELLS: usize = 8 << 20;
+
 /// Labels in which exporters that watch other pods tell a pod's namespace.
 const WATCHED: [&str; 2] = ["exported_namespace", "pod_namespace"];
 
 impl Targets {
-    /// The set of `signal`, which has been wanted since the names had this version.
+    /// The set of `signal`, which has been wanted since the names had this version, and if `is_covered`
+    /// for longer than its window.
     pub(super) fn reduce(
         &self,
         signal: &Arc<Signal>,
         coverage: &Coverage,
         version: u64,
+        is_covered: bool,
     ) -> Result<SeriesSet, SourceError> {
         let terms = match &**signal {
             Signal::Series(signal) => &signal.terms[..],
@@ -37,7 +42,7 @@ impl Targets {
         let factors: Vec<Option<(&Factor, Prices)>> =
             factors.map(|factor| factor.map(|factor| (factor, prices(factor, &self.all)))).collect();
         let mut silent = self.unseen.clone();
-        let mut builder = Builder::default();
+        let mut builder = Builder::of(signal, true);
         let mut answered = 0;
         for target in &self.all {
             match target.standing(version) {
@@ -49,8 +54,18 @@ impl Targets {
                 Standing::Held(held) => silent.push(held),
                 Standing::Well => {}
             }
+            if let Some(unknown) = target.unfit(signal, is_covered) {
+                silent.push(unknown);
+                continue;
+            }
             answered += 1;
             add(target, signal, coverage, &factors, &mut builder);
+            if builder.cells() > MAX_CELLS {
+                let name = target.place.instance();
+                return Err(SourceError::TooLarge(format!(
+                    "too many different buckets of {signal} up to {name}"
+                )));
+            }
         }
         if answered == 0
             && let Some(one) = silent.first()

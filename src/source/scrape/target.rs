@@ -17,6 +17,7 @@ use super::exposition::Format;
 use super::history::History;
 use super::page::{Page, Unfit};
 use crate::core::series::{Labels, Silent};
+use crate::core::signal::Signal;
 use crate::core::time::Timestamp;
 use crate::source::SourceError;
 use crate::source::body::read_limited;
@@ -30,6 +31,9 @@ const LARGE: usize = 256 << 10;
 
 /// A target that is asked anew because more is wanted is left alone for so long first.
 pub(super) const HURRY_AFTER: Duration = Duration::from_millis(100);
+
+/// The most bounds that the buckets of one page may have: several times what histograms have.
+const MAX_BOUNDS: usize = 512;
 
 /// One target.
 pub(super) struct Target {
@@ -115,6 +119,22 @@ impl Target {
             (None, false) if *self.attempted.borrow() == 0 && !self.was_there => Standing::New,
             (None, false) => Standing::Unknown(silent(&"no answer yet".into(), false)),
         }
+    }
+
+    /// Why its pages cannot serve a signal, if they cannot. `is_covered`: the signal has been wanted for
+    /// longer than its window.
+    pub(super) fn unfit(&self, signal: &Arc<Signal>, is_covered: bool) -> Option<Silent> {
+        let state = self.state();
+        let cause = if state.history.layout().plan(signal).bounds() > MAX_BOUNDS {
+            "too many different buckets"
+        } else if is_covered && self.was_there && state.history.pages() < 2 {
+            // One that has just started adds nothing yet; this one did not begin with its first page.
+            "it was read once so far, and a rate needs two pages"
+        } else {
+            return None;
+        };
+        let (labels, engine) = (self.labels.clone(), self.place.engine.clone());
+        Some(Silent { labels, engine, cause: cause.into(), known: false })
     }
 
     /// Asks the target until the task is aborted.
@@ -215,7 +235,7 @@ impl Target {
         let wanted = shared.wants.wanted();
         let (layout, own) = {
             let state = self.state();
-            (Arc::clone(state.history.layout()), state.history.series())
+            (Arc::clone(state.history.layout()), state.history.held())
         };
         let others = self.series.load(Ordering::Relaxed).saturating_sub(own);
         let most = shared.settings.max_series.saturating_sub(others);
@@ -223,6 +243,7 @@ impl Target {
         let read = Page::read((body, format), at, &wanted, (&layout, &shared.layouts), most);
         let read = read.map_err(|unfit| match unfit {
             Unfit::Malformed(malformed) => SourceError::Unusable(malformed.to_string()),
+            Unfit::Cut | Unfit::Empty => SourceError::Unusable(unfit.to_string()),
             Unfit::TooMany => SourceError::TooLarge(format!(
                 "more than {} series of all targets",
                 shared.settings.max_series
@@ -230,7 +251,7 @@ impl Target {
         })?;
         let mut state = self.state();
         state.history.add(read, &wanted, &shared.layouts);
-        let now = state.history.series();
+        let now = state.history.held();
         drop(state);
         self.series.fetch_add(now, Ordering::Relaxed);
         self.series.fetch_sub(own, Ordering::Relaxed);
@@ -240,7 +261,7 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        let own = self.state().history.series();
+        let own = self.state().history.held();
         self.series.fetch_sub(own, Ordering::Relaxed);
     }
 }

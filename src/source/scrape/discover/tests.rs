@@ -63,11 +63,12 @@ async fn a_name_is_as_many_targets_as_it_has_addresses() {
     let names = Names::default();
     names.set("vllm", &["10.0.0.2", "2001:db8::1", "10.0.0.1", "10.0.0.2"]);
     let found = names.addresses(&["http://vllm:8000/m?x=1"]).look().await;
-    assert_eq!(instances(&found), ["10.0.0.1:8000/m", "10.0.0.2:8000/m", "[2001:db8::1]:8000/m"]);
+    assert_eq!(instances(&found), ["10.0.0.1:8000/m", "10.0.0.2:8000/m"]);
     let urls: Vec<_> = found.places.iter().map(|place| place.url.as_str()).collect();
     assert_eq!(
         urls,
-        ["http://10.0.0.1:8000/m?x=1", "http://10.0.0.2:8000/m?x=1", "http://[2001:db8::1]:8000/m?x=1"]
+        ["http://10.0.0.1:8000/m?x=1", "http://10.0.0.2:8000/m?x=1"],
+        "a pod with an address of each kind is one target"
     );
 }
 
@@ -148,4 +149,12 @@ async fn a_name_server_that_hangs_holds_up_nobody_for_long() {
 fn it_tells_people_what_it_looks_at() {
     let addresses = Addresses::new(vec![endpoint("http://a/metrics"), endpoint("http://b/metrics")]);
     assert_eq!(addresses.describe(), "http://a/metrics, http://b/metrics");
+}
+
+#[tokio::test]
+async fn a_name_with_addresses_of_one_kind_has_them_all() {
+    let names = Names::default();
+    names.set("vllm", &["2001:db8::2", "2001:db8::1"]);
+    let found = names.addresses(&["http://vllm:8000/metrics"]).look().await;
+    assert_eq!(instances(&found), ["[2001:db8::1]:8000", "[2001:db8::2]:8000"]);
 }

@@ -236,10 +236,32 @@ async fn silence_concerns_those_who_may_have_numbers_of_the_target() {
     }
 }
 
+/// A page without what is asked for.
+fn other_series() -> Deed {
+    Deed::Page("other 1\n".to_owned())
+}
+
+#[tokio::test]
+async fn a_page_without_any_sample_or_cut_in_its_last_line_is_no_answer() {
+    for (text, why) in
+        [("", "no sample"), ("# HELP a b\n\n", "no sample"), ("requests_waiting 12", "breaks off")]
+    {
+        let (good, bad) = (Exporter::start(page(100)).await, Exporter::start(page(50)).await);
+        let world = World::over(&[&good, &bad]);
+        let mut numbers = world.numbers().await;
+        numbers.sort_by(f64::total_cmp);
+        assert_eq!(numbers, [50.0, 100.0], "{why}");
+        bad.set(Deed::Page(text.to_owned()));
+        until(|| world.source.vitals().is_some_and(|vitals| vitals.silent == 1)).await;
+        let set = world.fetch(&waiting()).await.expect("an answer").set;
+        assert_eq!(set.all().len(), 2, "its last number stays: {why}");
+        assert!(set.silent()[0].cause.contains(why), "{}", set.silent()[0].cause);
+    }
+}
+
 #[tokio::test]
 async fn absence_is_no_zero_while_a_target_is_silent() {
-    let (empty, other) =
-        (Exporter::start(Deed::Page(String::new())).await, Exporter::start(Deed::Page(String::new())).await);
+    let (empty, other) = (Exporter::start(other_series()).await, Exporter::start(other_series()).await);
     let world = World::over(&[&empty, &other]);
     let zero = || Metric { absent: Missing::Zero, ..sum_of(waiting()) };
     let mut snapshot = world.known(&Snapshot::default(), &waiting()).await;

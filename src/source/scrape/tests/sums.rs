@@ -41,13 +41,37 @@ async fn a_label_that_the_target_has_too_is_told_as_exported() {
     assert_eq!(rows, [(told.to_owned(), Some(2.0))]);
 }
 
+/// A number of each device, told by an exporter that watches pods.
+fn watched() -> Signal {
+    series_signal(Kind::Gauge, &["requests_waiting"], None, device())
+}
+
 #[tokio::test]
 async fn what_is_told_of_a_watched_pod_belongs_to_it() {
     let page = "requests_waiting{namespace=\"ai\",pod=\"x\"} 2\n";
     for target in ["namespace=gpu", "namespace=gpu,pod=exporter"] {
         let exporter = Exporter::start(Deed::Page(page.to_owned())).await;
-        let rows = World::new([exporter.place(target)]).rows(&waiting()).await;
+        let rows = World::new([exporter.place(target)]).rows(&watched()).await;
         assert_eq!(rows, [("namespace=ai,pod=x".to_owned(), Some(2.0))], "{target}");
+    }
+}
+
+/// Whatever labels its page has, an engine counts for its own pod and namespace, and takes nobody
+/// else's away.
+#[tokio::test]
+async fn an_engine_tells_of_itself_only() {
+    let honest = Exporter::start(page(100)).await;
+    for labels in [
+        "namespace=\"other\",pod=\"victim\"",
+        "pod_name=\"a\",pod_namespace=\"other\"",
+        "pod_name=\"x\"",
+        "exported_namespace=\"other\",exported_pod=\"victim\"",
+    ] {
+        let told = format!("requests_waiting{{{labels}}} 1\n");
+        let strange = Exporter::start(Deed::Page(told)).await;
+        let world = World::new([honest.place("namespace=ai"), strange.place("namespace=ai")]);
+        let set = world.fetch(&waiting()).await.expect("an answer").set;
+        assert_eq!((set.in_namespace("ai").len(), set.in_namespace("other").len()), (2, 0), "{labels}");
     }
 }
 
@@ -63,7 +87,7 @@ async fn a_narrowed_signal_has_the_namespaces_that_were_asked_for() {
                     requests_waiting{pod_namespace=\"ai\",pod_name=\"v\"} 6\n";
     let watcher = Exporter::start(Deed::Page(watching.to_owned())).await;
     let world = World::new([watcher.place("namespace=gpu")]);
-    let set = world.fetch_for(&waiting(), &coverage).await.expect("an answer").set;
+    let set = world.fetch_for(&watched(), &coverage).await.expect("an answer").set;
     assert_eq!(set.in_namespace("ai").len(), 2);
 }
 
