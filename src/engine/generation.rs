@@ -17,6 +17,9 @@ use crate::source::Source;
 /// Names that can be bound at once: each known name with each suffix, several times over.
 const BINDINGS: u64 = 10_000;
 
+/// So many signals of one source may wait for its targets at once.
+const WAITING: usize = 256;
+
 /// How often it is looked which engines are there.
 const PRESENCE_EVERY: Duration = Duration::from_secs(15);
 
@@ -118,7 +121,9 @@ impl Generation {
                 // Not by name alone: queries that hang at a server must not keep its successor waiting.
                 let before = before.filter(|before| before.definitions.reads(source));
                 let permits = before.and_then(|before| before.permits.get(source.name()).cloned());
-                let new = || Arc::new(Semaphore::new(pace.concurrency));
+                // Targets that are read directly are waited for; a server has its answers worked out.
+                let most = if source.renews_every().is_some() { WAITING } else { pace.concurrency };
+                let new = || Arc::new(Semaphore::new(most));
                 (source.name().to_owned(), permits.unwrap_or_else(new))
             })
             .collect();
@@ -178,7 +183,7 @@ impl Generation {
             })
             .collect();
         let binding = Arc::new(Binding {
-            presence: self.presence(source, &metric.inputs),
+            presence: self.presence(source, &metric.inputs, catalog),
             source_name: source.name().to_owned(),
             permits: Arc::clone(&self.permits[source.name()]),
             metric,
@@ -188,15 +193,15 @@ impl Generation {
         Ok(binding)
     }
 
-    /// One slot tells which of all the engines of a metric are there.
-    fn presence(&self, source: &Arc<dyn Source>, inputs: &[Input]) -> Option<Arc<Slot>> {
-        let mut series: Vec<Arc<str>> =
-            inputs.iter().flat_map(|input| input.detect.iter().cloned()).collect();
-        series.sort_unstable();
-        series.dedup();
+    /// One slot tells which of all engines are there, whatever the metric.
+    fn presence(&self, source: &Arc<dyn Source>, inputs: &[Input], catalog: &Catalog) -> Option<Arc<Slot>> {
         if inputs.len() < 2 {
             return None;
         }
+        let mut series: Vec<Arc<str>> =
+            catalog.engines().iter().flat_map(|engine| engine.detect.iter().cloned()).collect();
+        series.sort_unstable();
+        series.dedup();
         let signal = Arc::new(Signal::Presence(series.into()));
         // Where looking costs nobody anything, a new engine shows as soon as its numbers do.
         let every = source.renews_every().map_or(PRESENCE_EVERY, |every| every.min(PRESENCE_EVERY));

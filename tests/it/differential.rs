@@ -207,7 +207,7 @@ async fn prometheus_and_scraping_read_the_same() {
     let server = Server::configured(&configuration).await;
     let asked = open.len();
     let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let deadline = Instant::now() + seconds(85);
+    let deadline = Instant::now() + seconds(200);
     loop {
         let answers = futures_util::stream::iter(
             open.into_iter().map(async |question| (question.ask(&server).await, question)),
