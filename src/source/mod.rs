@@ -19,10 +19,14 @@ use crate::core::time::Timestamp;
 pub(crate) mod body;
 mod credentials;
 mod http;
+mod intern;
 pub mod prometheus;
 pub mod scrape;
 
 pub use self::credentials::{Auth, Text};
+
+/// The most cells of a set, 128 MiB of them: what a body of allowed size may unfold to.
+const MAX_CELLS: usize = 8 << 20;
 
 /// A source as it is configured.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,6 +1,6 @@
 //! Decodes answers of the query API into series sets.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use reqwest::StatusCode;
@@ -14,14 +14,13 @@ use crate::core::histogram::parse_le;
 use crate::core::series::{Builder, Column, Label, Labels, SeriesSet};
 use crate::core::signal::Signal;
 use crate::core::time::Timestamp;
+use crate::source::MAX_CELLS;
+use crate::source::intern::Interner;
 
 mod wire;
 
 /// The most columns of a set: several times what a fleet with histograms of several kinds has.
 const MAX_COLUMNS: usize = 512;
-
-/// The most cells of a set, 128 MiB of them: what a body of allowed size may unfold to.
-const MAX_CELLS: usize = 8 << 20;
 
 /// The most warnings kept of one answer.
 const MAX_WARNINGS: usize = 10;
@@ -246,21 +245,6 @@ fn shortened(text: &str) -> String {
         text = text.chars().take(LONGEST).collect::<String>() + "…";
     }
     text
-}
-
-/// Shares equal strings: a fleet repeats its label names and most values thousands of times.
-#[derive(Default)]
-struct Interner(HashSet<Arc<str>>);
-
-impl Interner {
-    fn get(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(text) {
-            return Arc::clone(known);
-        }
-        let shared: Arc<str> = Arc::from(text);
-        self.0.insert(Arc::clone(&shared));
-        shared
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Replicas of one model have pages that are alike, so the names and labels of a thousand targets are
 //! held once, and of each target only its numbers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -12,6 +12,7 @@ use super::plan::Plan;
 use crate::core::histogram::parse_le;
 use crate::core::series::{Label, Labels};
 use crate::core::signal::Signal;
+use crate::source::intern::Interner;
 
 /// Plans beyond this are of signals that nobody asks for any more.
 const PLANS: usize = 512;
@@ -30,14 +31,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    fn new(sample: &Sample<'_>, shared: &mut HashSet<Arc<str>>) -> Self {
-        let mut share = |text: &str| {
-            shared.get(text).cloned().unwrap_or_else(|| {
-                let text: Arc<str> = Arc::from(text);
-                shared.insert(Arc::clone(&text));
-                text
-            })
-        };
+    fn new(sample: &Sample<'_>, strings: &mut Interner) -> Self {
         let is_bucket = sample.name.ends_with("_bucket");
         let mut bound = None;
         let mut pairs: Vec<Label> = Vec::new();
@@ -45,7 +39,7 @@ impl Known {
             if is_bucket && name == "le" {
                 bound = parse_le(&value);
             } else {
-                pairs.push((share(&name), share(&value)));
+                pairs.push((strings.get(&name), strings.get(&value)));
             }
         }
         Self { key: sample.series.into(), name: sample.name.into(), labels: Labels::new(pairs), bound }
@@ -113,8 +107,8 @@ impl Layouts {
         let keys: Vec<&[u8]> =
             layout.series.iter().map(|one| &*one.key).chain(new.iter().map(|one| one.series)).collect();
         self.get(&keys, || {
-            let mut shared = HashSet::new();
-            let new = new.iter().map(|sample| Arc::new(Known::new(sample, &mut shared)));
+            let mut strings = Interner::default();
+            let new = new.iter().map(|sample| Arc::new(Known::new(sample, &mut strings)));
             layout.series.iter().cloned().chain(new).collect()
         })
     }

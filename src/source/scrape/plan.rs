@@ -65,7 +65,7 @@ struct Group {
 }
 
 impl Group {
-    /// Its series that the latest page has.
+    /// Its series that the latest page has: what has left it has left, whatever a window remembers.
     fn told(&self, history: &History) -> impl Iterator<Item = usize> {
         let told = |series: &usize| history.latest(*series).is_some();
         self.series.iter().filter_map(move |spellings| spellings.iter().copied().find(told))
@@ -125,8 +125,6 @@ impl Plan {
     fn number(&self, cell: &Cell, history: &History) -> Option<f64> {
         let one = |series: usize| {
             if cell.is_rate {
-                // What has left the page has left, whatever a window remembers of it.
-                history.latest(series)?;
                 return history.rate(series, self.window);
             }
             let (value, _) = history.latest(series)?;
@@ -163,12 +161,7 @@ struct Rows {
 
 impl Rows {
     fn term(&mut self, index: usize, term: &Term, layout: &Layout) {
-        let parts: &[(&str, Part)] = match term.kind {
-            Kind::Gauge | Kind::Counter => &[("", Part::Number)],
-            Kind::Buckets => &[("_bucket", Part::Bucket), ("_count", Part::Time)],
-            Kind::Mean => &[("_sum", Part::Sum), ("_count", Part::Count)],
-        };
-        for (suffix, part) in parts {
+        for (suffix, part) in parts(term.kind) {
             for ((labels, bound), groups) in groups(term, suffix, layout) {
                 let column = match part {
                     Part::Number => Some(Column::Term(index)),
@@ -211,12 +204,21 @@ impl Rows {
 }
 
 /// What the samples of a name are to a term.
-enum Part {
+pub(super) enum Part {
     Number,
     Bucket,
     Sum,
     Count,
     Time,
+}
+
+/// How the names of the samples end that a series of this kind is made of, and what each is to it.
+pub(super) fn parts(kind: Kind) -> &'static [(&'static str, Part)] {
+    match kind {
+        Kind::Gauge | Kind::Counter => &[("", Part::Number)],
+        Kind::Buckets => &[("_bucket", Part::Bucket), ("_count", Part::Time)],
+        Kind::Mean => &[("_sum", Part::Sum), ("_count", Part::Count)],
+    }
 }
 
 /// Labels, and the bits of a bucket's bound.

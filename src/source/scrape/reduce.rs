@@ -12,14 +12,11 @@ use crate::core::freshness::Coverage;
 use crate::core::series::{Builder, Column, Labels, SeriesSet};
 use crate::core::signal::{Factor, Signal};
 use crate::core::time::Timestamp;
-use crate::source::{SourceError, Vitals};
+use crate::source::{MAX_CELLS, SourceError, Vitals};
 
 /// What numbers are multiplied by and when that was sampled, by the values of the labels in which the
 /// two agree.
 type Prices = HashMap<Vec<String>, (f64, Timestamp)>;
-
-/// The most cells of a set, 128 MiB of them.
-const MAX_CELLS: usize = 8 << 20;
 
 /// Labels in which exporters that watch other pods tell a pod's namespace.
 const WATCHED: [&str; 2] = ["exported_namespace", "pod_namespace"];

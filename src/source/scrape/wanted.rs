@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::plan::parts;
 use crate::core::signal::{Kind, SeriesSignal, Signal};
 use crate::core::time::Timestamp;
 
@@ -123,14 +124,9 @@ fn names_of(signal: &Signal, take: &mut impl FnMut(Arc<str>, Duration)) {
     };
     for term in terms {
         let window = if term.kind == Kind::Gauge { Duration::ZERO } else { window.unwrap_or_default() };
-        let parts: &[&str] = match term.kind {
-            Kind::Gauge | Kind::Counter => &[""],
-            Kind::Buckets => &["_bucket", "_count"],
-            Kind::Mean => &["_sum", "_count"],
-        };
         for series in &term.series {
-            for part in parts {
-                take(format!("{}{part}", series.name).into(), window);
+            for (suffix, _) in parts(term.kind) {
+                take(format!("{}{suffix}", series.name).into(), window);
             }
         }
         if let Some(factor) = &term.factor {
