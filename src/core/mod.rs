@@ -5,6 +5,7 @@
 //! (what)     (numbers)  (how fresh)  (select, fold)  (what the HPA gets)
 //! ```
 
+pub mod autoscaler;
 pub mod evaluate;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -21,3 +22,4 @@ pub mod selector;
 pub mod series;
 pub mod signal;
 pub mod time;
+pub mod workload;

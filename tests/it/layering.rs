@@ -8,7 +8,7 @@ use std::path::Path;
 use tree::{File, Tree};
 
 /// A part of `src/` and the other parts it may name; `None` for all. Test code may name any.
-const LAYERS: [(&str, Option<&[&str]>); 10] = [
+const LAYERS: [(&str, Option<&[&str]>); 12] = [
     ("core", Some(&[])),
     ("telemetry", Some(&["core"])),
     ("catalog", Some(&["core"])),
@@ -18,6 +18,8 @@ const LAYERS: [(&str, Option<&[&str]>); 10] = [
     ("engine", Some(&["core", "telemetry", "catalog", "source", "config"])),
     ("api", Some(&["core", "telemetry", "engine"])),
     ("server", Some(&[])),
+    ("auth", Some(&["core", "telemetry", "api", "server"])),
+    ("cluster", Some(&["core", "telemetry", "auth", "server", "engine"])),
     ("cli", None),
 ];
 

@@ -1,0 +1,1 @@
+//! What we watch in the cluster, and what we keep there.
