@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use inferometer::catalog::Catalog;
-use inferometer::core::evaluate::{Question, evaluate};
+use inferometer::core::evaluate::{Question, Whom, evaluate};
 use inferometer::core::freshness::Snapshot;
 use inferometer::core::histogram::{Bucket, quantile};
 use inferometer::core::selector::Selector;
@@ -51,7 +51,7 @@ fn request(criterion: &mut Criterion) {
         ..Snapshot::default()
     };
     let selector = Selector::parse("engine=vllm,pod notin (vllm-9)").expect("a selector");
-    let question = Question { namespace: "ai-500", selector: &selector };
+    let question = Question { namespace: "ai-500", selector: &selector, whom: Whom::All, pods: None };
     criterion.bench_function("evaluate: 4 of 4,000 series", |bencher| {
         bencher.iter(|| evaluate(&metric, &[(input, &snapshot)], black_box(question), "main", NOW, None));
     });

@@ -10,7 +10,9 @@ use serde::Serialize;
 
 use super::document::Document;
 use super::negotiate::DiscoveryVersion;
-use super::types::{EXTERNAL_GROUP, EXTERNAL_LIST_KIND, EXTERNAL_VERSION};
+use super::types::{
+    CUSTOM_GROUP, CUSTOM_LIST_KIND, CUSTOM_VERSIONS, EXTERNAL_GROUP, EXTERNAL_LIST_KIND, EXTERNAL_VERSION,
+};
 
 mod aggregated;
 
@@ -37,8 +39,20 @@ pub struct Object {
 }
 
 /// The groups that we serve.
-pub const GROUPS: &[Group] =
-    &[Group { name: EXTERNAL_GROUP, versions: &[EXTERNAL_VERSION], kind: EXTERNAL_LIST_KIND, objects: &[] }];
+pub const GROUPS: &[Group] = &[
+    Group { name: EXTERNAL_GROUP, versions: &[EXTERNAL_VERSION], kind: EXTERNAL_LIST_KIND, objects: &[] },
+    Group {
+        name: CUSTOM_GROUP,
+        versions: &CUSTOM_VERSIONS,
+        kind: CUSTOM_LIST_KIND,
+        // What every metric can be asked of. Other objects are found by the labels of the series at hand, and a
+        // list of all that there may be would slow down every kubectl.
+        objects: &[
+            Object { resource: "namespaces", namespaced: false },
+            Object { resource: "pods", namespaced: true },
+        ],
+    },
+];
 
 /// A metric may be read; nothing else can be done with it. Kubernetes' namespace deletion visits each resource that
 /// offers both `list` and `delete`, so a verb too many here would cost every deletion a request.

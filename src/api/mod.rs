@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 
+mod custom;
 pub mod discovery;
 pub mod document;
 mod documents;
@@ -20,6 +21,7 @@ pub mod measure;
 pub mod negotiate;
 pub mod openapi;
 mod remember;
+mod request;
 mod respond;
 pub mod router;
 pub mod status;

@@ -8,7 +8,7 @@ use axum::routing::get;
 
 use super::respond::failure;
 use super::status::Status;
-use super::{Api, documents, external, health};
+use super::{Api, custom, documents, external, health};
 
 /// The API server's routes. Whatever is not one of them is a `Status` too.
 pub fn router(api: Arc<Api>) -> Router {
@@ -23,6 +23,7 @@ pub fn router(api: Arc<Api>) -> Router {
             // A HEAD would pass for a GET.
             get(external::value).head(method_not_allowed),
         )
+        .route("/apis/custom.metrics.k8s.io/{version}/{*path}", get(custom::value).head(method_not_allowed))
         .route("/openapi/v2", get(documents::openapi_v2))
         .route("/openapi/v3", get(documents::openapi_v3_index))
         .route("/openapi/v3/{*name}", get(documents::openapi_v3))

@@ -60,6 +60,17 @@ impl Status {
         )
     }
 
+    /// 404: no metric of that name is defined for such objects. The form is the metrics-API library's
+    /// `NewMetricNotFoundError` and, with a name, its `NewMetricNotFoundForError`.
+    pub fn not_found_metric_of(metric: &str, resource: &str, name: Option<&str>) -> Self {
+        let of = name.map(|name| format!(" {name}")).unwrap_or_default();
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "NotFound",
+            format!("the server could not find the metric {metric} for {resource}{of}"),
+        )
+    }
+
     /// 404: nothing is served under that path.
     pub fn not_found_path() -> Self {
         Self::new(StatusCode::NOT_FOUND, "NotFound", "the server could not find the requested resource")

@@ -18,6 +18,13 @@ pub const EXTERNAL_LIST_KIND: &str = "ExternalMetricValueList";
 /// `group/version` as it stands in `apiVersion`.
 pub const EXTERNAL_API_VERSION: &str = "external.metrics.k8s.io/v1beta1";
 
+/// The API group of metrics of objects.
+pub const CUSTOM_GROUP: &str = "custom.metrics.k8s.io";
+/// The versions of [`CUSTOM_GROUP`], the preferred one first.
+pub const CUSTOM_VERSIONS: [&str; 2] = ["v1beta2", "v1beta1"];
+/// The kind of its answers.
+pub const CUSTOM_LIST_KIND: &str = "MetricValueList";
+
 /// Several values of one metric. We only ever send one: the HPA adds up whatever it is given.
 ///
 /// The fields stand in the order in which Kubernetes writes them.

@@ -15,6 +15,7 @@ use crate::api::explain::Explanation;
 use crate::api::status::Status;
 use crate::catalog::Catalog;
 use crate::config::Configuration;
+use crate::core::evaluate::Whom;
 use crate::core::selector::Selector;
 use crate::engine::{Ask, AskError, Engine, Pace};
 use crate::server::tls;
@@ -86,7 +87,13 @@ async fn directly(args: &Args, url: &Url, selector: &Selector) -> Result<Explana
         Sources::default().definitions(&definitions::flag_sources(Some(url), Vec::new()), configuration);
     let engine =
         Engine::new(Arc::clone(&catalog), definitions, Pace::default(), Arc::new(Telemetry::default()));
-    let ask = Ask { metric: &args.metric, namespace: &args.namespace, selector, patience: PATIENCE };
+    let ask = Ask {
+        metric: &args.metric,
+        namespace: &args.namespace,
+        selector,
+        whom: Whom::All,
+        patience: PATIENCE,
+    };
     let explained = engine.explain(ask).await.map_err(|error| match error {
         AskError::Unknown => anyhow!("{}", super::catalog::unknown(&catalog, &args.metric)),
         other => other.into(),

@@ -1,27 +1,57 @@
 //! The one function that turns what is known into a reading or a refusal.
+//!
+//! ```text
+//! choose (whose series) ──▶ judge (how old) ──▶ fold (one number) ──▶ reading │ refusal
+//! ```
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::fold::{self, Folded, MissingTerm, Partial};
-use super::freshness::{Age, Coverage, Snapshot};
-use super::metric::{Aggregate, Input, Metric, Missing, Scope};
+use super::freshness::Snapshot;
+use super::metric::{Aggregate, Input, Metric, Missing};
 use super::quantity::{Quantity, QuantityError};
-use super::reading::{Derivation, ElementStep, InputStep, Reading};
+use super::reading::{Derivation, ElementStep, Reading};
 use super::refusal::Refusal;
 use super::selector::Selector;
-use super::series::Series;
 use super::signal::Signal;
-use super::time::{Human, Timestamp};
+use super::time::Timestamp;
+use super::workload::Inventory;
 
+mod age;
+mod choose;
 mod silence;
 
+use age::Selected;
+use choose::Chosen;
+
 /// Whom a request asks about.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Question<'a> {
-    /// The request's namespace.
+    /// The request's namespace; empty for all of them.
     pub namespace: &'a str,
-    /// The series wanted.
+    /// The series wanted, by their own labels and by those of their pods.
     pub selector: &'a Selector,
+    /// Whose series.
+    pub whom: Whom<'a>,
+    /// The pods of the cluster, where they are known. Series of others are left out.
+    pub pods: Option<&'a dyn Inventory>,
+}
+
+/// Whose series are asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Whom<'a> {
+    /// Everyone's.
+    All,
+    /// Those of pods whose own labels match.
+    Pods(&'a Selector),
+    /// Those of one object.
+    Object {
+        /// The label that names such objects: `pod`, `deployment`, `service`.
+        key: &'a str,
+        /// The object's name.
+        name: &'a str,
+    },
 }
 
 /// Evaluates `metric` over `known`: its inputs with the snapshots of their signals, engines that are
@@ -41,27 +71,29 @@ pub fn evaluate(
     run.evaluate(known)
 }
 
+/// The same for each pod or object by itself: `key` is the label that names them. Those without a value
+/// of their own come with the reason.
+///
+/// # Errors
+/// A [`Refusal`] where nothing is known of any of them.
+pub fn evaluate_each(
+    metric: &Metric,
+    known: &[(&Input, &Snapshot)],
+    question: Question<'_>,
+    key: &str,
+    source_name: &str,
+    now: Timestamp,
+) -> Result<Vec<(String, Result<Reading, Refusal>)>, Refusal> {
+    let mut run = Run { metric, question, source_name, now, steps: None };
+    run.evaluate_each(known, key)
+}
+
 struct Run<'a> {
     metric: &'a Metric,
     question: Question<'a>,
     source_name: &'a str,
     now: Timestamp,
     steps: Option<&'a mut Derivation>,
-}
-
-/// What one input gives: its elements, and how old they are.
-struct Selected<'a> {
-    input: &'a Input,
-    snapshot: &'a Snapshot,
-    elements: Vec<Folded<'a>>,
-    /// The oldest sample, by the source's clock.
-    at: Timestamp,
-    /// The same by our clock.
-    sampled_at: Timestamp,
-    /// When the first of its samples ceases to be fresh, by our clock.
-    stale: Timestamp,
-    /// When the first of its samples may no longer be served, by our clock.
-    expires: Timestamp,
 }
 
 impl<'a> Run<'a> {
@@ -72,7 +104,11 @@ impl<'a> Run<'a> {
         let mut selected = Vec::with_capacity(known.len());
         let mut absences = Vec::new();
         for (input, snapshot) in known {
-            match self.select(input, snapshot)? {
+            let found = match self.choose(input, snapshot, None)? {
+                Ok(chosen) => self.judge(chosen)?,
+                Err(absence) => Err(absence),
+            };
+            match found {
                 Ok(found) => selected.push(found),
                 Err(absence) => absences.push(absence),
             }
@@ -80,7 +116,57 @@ impl<'a> Run<'a> {
         if selected.is_empty() {
             return self.nothing(known, &absences);
         }
-        let value = self.fold(&selected)?;
+        self.read(&selected)
+    }
+
+    fn evaluate_each(
+        &mut self,
+        known: &[(&'a Input, &'a Snapshot)],
+        key: &str,
+    ) -> Result<Vec<(String, Result<Reading, Refusal>)>, Refusal> {
+        let mut absences = Vec::new();
+        let mut each: BTreeMap<String, Vec<Chosen<'a>>> = BTreeMap::new();
+        for (input, snapshot) in known {
+            let chosen = match self.choose(input, snapshot, Some(key))? {
+                Ok(chosen) => chosen,
+                Err(absence) => {
+                    absences.push(absence);
+                    continue;
+                }
+            };
+            for series in chosen.series {
+                let Some(name) = self.label_of(series, key) else { continue };
+                let parts = each.entry(name).or_default();
+                match parts.last_mut() {
+                    Some(last) if std::ptr::eq(last.input, *input) => last.series.push(series),
+                    _ => parts.push(Chosen { input, snapshot, series: vec![series] }),
+                }
+            }
+        }
+        if each.is_empty() {
+            if absences.is_empty() {
+                absences.push(format!("none of the series selected names a {key}"));
+            }
+            return Err(self.no_series(known, absences.join("; ")));
+        }
+        Ok(each.into_iter().map(|(name, parts)| (name, self.part(parts))).collect())
+    }
+
+    fn part(&mut self, parts: Vec<Chosen<'a>>) -> Result<Reading, Refusal> {
+        let mut selected = Vec::with_capacity(parts.len());
+        let mut absences = Vec::new();
+        for chosen in parts {
+            match self.judge(chosen)? {
+                Ok(found) => selected.push(found),
+                Err(absence) => absences.push(absence),
+            }
+        }
+        if selected.is_empty() { Err(self.no_series(&[], absences.join("; "))) } else { self.read(&selected) }
+    }
+
+    /// The reading of what was selected, which is not nothing.
+    fn read(&mut self, selected: &[Selected<'a>]) -> Result<Reading, Refusal> {
+        let value = self.fold(selected)?;
         let quantity = self.quantity(value)?;
         let expires = selected.iter().map(|one| one.expires).min().unwrap_or(self.now);
         let held = selected.iter().any(|one| one.stale < self.now);
@@ -91,159 +177,6 @@ impl<'a> Run<'a> {
             .map_or((self.now, self.now), |one| (one.at, one.sampled_at));
         let window = self.metric.window();
         Ok(Reading { value, quantity, at, sampled_at, window, held, expires, elements })
-    }
-
-    /// The elements of one input, or in words why there are none.
-    fn select(
-        &mut self,
-        input: &'a Input,
-        snapshot: &'a Snapshot,
-    ) -> Result<Result<Selected<'a>, String>, Refusal> {
-        let Some(set) = &snapshot.set else {
-            self.record(input, snapshot, 0, 0);
-            return Err(self.unread(&input.signal, snapshot));
-        };
-        let Question { namespace, selector } = self.question;
-        let candidates = match self.metric.scope {
-            Scope::Namespace => set.in_namespace(namespace),
-            Scope::Cluster => set.all(),
-        };
-        let mut chosen: Vec<&Series> =
-            candidates.iter().filter(|series| selector.matches(|name| series.labels.get(name))).collect();
-        self.record(input, snapshot, candidates.len(), chosen.len());
-        let is_covered = match self.metric.scope {
-            Scope::Namespace => snapshot.coverage.includes(namespace),
-            Scope::Cluster => snapshot.coverage == Coverage::Cluster,
-        };
-        if !is_covered {
-            return Err(self.unread(&input.signal, snapshot));
-        }
-        if let Some(silent) = set.silent().iter().find(|one| !one.known && self.concerns(one, input)) {
-            return Err(Refusal::Silent {
-                metric: self.metric.name.to_string(),
-                signal: input.signal.to_string(),
-                source_name: self.source_name.to_owned(),
-                target: silent.name().to_owned(),
-                cause: silent.cause.to_string(),
-            });
-        }
-        // A set that was read before its window was covered does not become right by getting old.
-        if let Some(until) = snapshot.usable_from {
-            let read = snapshot.refreshed_at.unwrap_or_default();
-            if until <= self.now {
-                self.check_age(&input.signal, snapshot, read)?;
-            }
-            return Err(Refusal::Recovering {
-                metric: self.metric.name.to_string(),
-                signal: input.signal.to_string(),
-                source_name: self.source_name.to_owned(),
-                window: input.signal.window(),
-                remaining: until.max(read.plus(snapshot.interval)).since(self.now),
-            });
-        }
-        let Some(oldest) = chosen.iter().min_by_key(|series| series.at) else {
-            self.check_age(&input.signal, snapshot, snapshot.refreshed_at.unwrap_or_default())?;
-            return Ok(Err(self.absence(input, snapshot, candidates)));
-        };
-        let (at, sampled_at) = (oldest.at, set.sampled_at(oldest));
-        let (mut stale, mut expires) = (Timestamp::MAX, Timestamp::MAX);
-        for series in &chosen {
-            let bounds = snapshot.bounds(series.cadence(), self.metric.hold);
-            let sampled_at = set.sampled_at(series);
-            if bounds.judge(self.now.since(sampled_at)) == Age::Expired {
-                let cause = set.silent().iter().find(|silent| silent.is_source_of(series));
-                let cause = cause.map(|silent| silent.cause.as_ref());
-                return Err(self.stale(&input.signal, snapshot, sampled_at, bounds.limit, cause));
-            }
-            stale = stale.min(sampled_at.plus(bounds.fresh));
-            expires = expires.min(sampled_at.plus(bounds.limit));
-        }
-        if let Some(series) = chosen.iter().find(|series| series.lapsed) {
-            return Err(Refusal::Incomplete {
-                metric: self.metric.name.to_string(),
-                element: ElementStep::name_of(&series.labels, input.signal.element()),
-                missing: format!("{} any more", input.signal),
-            });
-        }
-        // What has just started has no rate yet, and nothing that it could take from the others'.
-        chosen.retain(|series| series.has_number());
-        if chosen.is_empty() {
-            let reason = format!("{} has just appeared and has no value yet", input.signal);
-            return Err(Refusal::NoSeries { metric: self.metric.name.to_string(), reason });
-        }
-        let elements = fold::elements(&chosen, input.signal.element());
-        Ok(Ok(Selected { input, snapshot, elements, at, sampled_at, stale, expires }))
-    }
-
-    /// Whether the source was read at `read` lately enough to be believed about what it has not.
-    fn check_age(&self, signal: &Signal, snapshot: &Snapshot, read: Timestamp) -> Result<(), Refusal> {
-        let bounds = snapshot.bounds(None, self.metric.hold);
-        match bounds.judge(self.now.since(read)) {
-            Age::Expired => Err(self.stale(signal, snapshot, read, bounds.limit, None)),
-            Age::Fresh | Age::Held => Ok(()),
-        }
-    }
-
-    fn stale(
-        &self,
-        signal: &Signal,
-        snapshot: &Snapshot,
-        sampled: Timestamp,
-        limit: Duration,
-        cause: Option<&str>,
-    ) -> Refusal {
-        // A query that hangs has not failed yet.
-        let silence =
-            snapshot.refreshed_at.map(|at| self.now.since(at)).filter(|it| *it > snapshot.interval * 3 / 2);
-        Refusal::Stale {
-            metric: self.metric.name.to_string(),
-            signal: signal.to_string(),
-            source_name: self.source_name.to_owned(),
-            age: self.now.since(sampled),
-            limit,
-            cause: cause
-                .or(snapshot.failure.as_deref())
-                .map(str::to_owned)
-                .or_else(|| silence.map(|time| format!("no answer for {}", Human(time)))),
-        }
-    }
-
-    fn unread(&self, signal: &Signal, snapshot: &Snapshot) -> Refusal {
-        let (metric, signal) = (self.metric.name.to_string(), signal.to_string());
-        let source_name = self.source_name.to_owned();
-        match &snapshot.failure {
-            Some(cause) => Refusal::SourceDown { metric, signal, source_name, cause: cause.to_string() },
-            None => Refusal::Loading { metric, signal, source_name },
-        }
-    }
-
-    fn absence(&self, input: &Input, snapshot: &Snapshot, candidates: &[Series]) -> String {
-        let Question { namespace, selector } = self.question;
-        let signal = &input.signal;
-        let total = snapshot.set.as_ref().map_or(0, |set| set.all().len());
-        if total == 0 {
-            format!("source {} has none of {signal}", self.source_name)
-        } else if candidates.is_empty() {
-            format!("{signal} exists ({total} series), but not in namespace {namespace}")
-        } else {
-            let place = match self.metric.scope {
-                Scope::Namespace => format!(" in namespace {namespace}"),
-                Scope::Cluster => String::new(),
-            };
-            let labels = candidates.first().map(|series| {
-                series
-                    .labels
-                    .iter()
-                    .map(|(name, value)| format!("{name}={value}"))
-                    .collect::<Vec<_>>()
-                    .join(",")
-            });
-            format!(
-                "none of the {} series of {signal}{place} matches {selector}; one of them has {}",
-                candidates.len(),
-                labels.unwrap_or_default()
-            )
-        }
     }
 
     fn nothing(&self, known: &[(&Input, &Snapshot)], absences: &[String]) -> Result<Reading, Refusal> {
@@ -269,17 +202,22 @@ impl<'a> Run<'a> {
             });
         }
         let mut reason = absences.join("; ");
-        if known.is_empty() {
+        if self.metric.absent == Missing::Zero && !known.is_empty() {
+            reason.push_str("; absence counts as zero only while the source is well");
+        }
+        Err(self.no_series(known, reason))
+    }
+
+    fn no_series(&self, known: &[(&Input, &Snapshot)], mut reason: String) -> Refusal {
+        if known.is_empty() && reason.is_empty() {
             let engines: Vec<_> = self.metric.inputs.iter().map(|input| input.engine.to_string()).collect();
             reason = format!(
                 "source {} has series of none of its engines ({})",
                 self.source_name,
                 engines.join(", ")
             );
-        } else if self.metric.absent == Missing::Zero {
-            reason.push_str("; absence counts as zero only while the source is well");
         }
-        Err(Refusal::NoSeries { metric: self.metric.name.to_string(), reason })
+        Refusal::NoSeries { metric: self.metric.name.to_string(), reason }
     }
 
     fn fold(&mut self, selected: &[Selected<'a>]) -> Result<f64, Refusal> {
@@ -348,26 +286,6 @@ impl<'a> Run<'a> {
             other => other,
         }
         .map_err(|cause| Refusal::Unservable { metric: self.metric.name.to_string(), cause })
-    }
-
-    fn record(&mut self, input: &Input, snapshot: &Snapshot, in_namespace: usize, selected: usize) {
-        let (now, hold) = (self.now, self.metric.hold);
-        let Some(steps) = &mut self.steps else { return };
-        steps.inputs.push(InputStep {
-            engine: input.engine.clone(),
-            signal: input.signal.to_string(),
-            query: snapshot.query.clone(),
-            formula: input.formula.to_string(),
-            series: snapshot.set.as_ref().map_or(0, |set| set.all().len()),
-            in_namespace,
-            selected,
-            read_seconds_ago: snapshot.refreshed_at.map(|at| now.since(at).as_secs_f64()),
-            interval_seconds: snapshot.interval.as_secs_f64(),
-            sample_interval_seconds: snapshot.cadence.map(|cadence| cadence.as_secs_f64()),
-            limit_seconds: snapshot.bounds(None, hold).limit.as_secs_f64(),
-            failure: snapshot.failure.clone(),
-            warnings: silence::remarks(snapshot),
-        });
     }
 }
 

@@ -1,13 +1,16 @@
 //! For tests: series sets, signals, metrics and snapshots in one line each.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::autoscaler::Autoscaler;
 use super::freshness::Snapshot;
 use super::metric::{Aggregate, Direction, Formula, Input, Metric, Missing, Scope, Semantics, Weighted};
 use super::series::{Builder, Column, Labels, SeriesSet};
 use super::signal::{Element, Kind, NeutralLabels, SeriesRef, SeriesSignal, Signal, Term};
 use super::time::Timestamp;
+use super::workload::{Inventory, Knowledge, Owner, Pod};
 
 /// This many seconds after an arbitrary start of the world.
 pub(crate) fn at(seconds: f64) -> Timestamp {
@@ -163,5 +166,63 @@ pub(crate) fn snapshot(set: SeriesSet, seconds: f64) -> Snapshot {
         cadence: Some(Duration::from_secs(15)),
         query: "the query".into(),
         ..Snapshot::default()
+    }
+}
+
+/// A cluster of these pods.
+pub(crate) struct Cluster {
+    pub(crate) pods: Vec<Arc<Pod>>,
+    pub(crate) knowledge: Knowledge,
+}
+
+impl Cluster {
+    pub(crate) fn of(pods: impl IntoIterator<Item = Pod>) -> Self {
+        Self { pods: pods.into_iter().map(Arc::new).collect(), knowledge: Knowledge::Complete }
+    }
+}
+
+/// A pod that counts, in namespace `ml`, with these labels, and owners as `kind=name,…`, the nearest first.
+pub(crate) fn pod(name: &str, of: &str, owners: &str) -> Pod {
+    let owner = |pair: &str| {
+        let (kind, name) = pair.split_once('=').expect("kind=name");
+        Owner { kind: kind.into(), name: name.into() }
+    };
+    Pod {
+        namespace: "ml".into(),
+        name: name.into(),
+        labels: labels(of),
+        annotations: Labels::default(),
+        owners: owners.split(',').filter(|pair| !pair.is_empty()).map(owner).collect(),
+        ip: None,
+        reached_by: None,
+        ports: Arc::new([]),
+        counts: true,
+    }
+}
+
+impl Inventory for Cluster {
+    fn pod(&self, namespace: &str, name: &str) -> Option<Arc<Pod>> {
+        self.pods.iter().find(|pod| *pod.namespace == *namespace && *pod.name == *name).cloned()
+    }
+
+    fn at(&self, ip: IpAddr) -> Option<Arc<Pod>> {
+        self.pods.iter().find(|pod| pod.ip == Some(ip)).cloned()
+    }
+
+    fn pods(&self, namespace: Option<&str>) -> Vec<Arc<Pod>> {
+        let is_there = |pod: &&Arc<Pod>| namespace.is_none_or(|namespace| *pod.namespace == *namespace);
+        self.pods.iter().filter(is_there).cloned().collect()
+    }
+
+    fn version(&self, _: Option<&str>) -> u64 {
+        1
+    }
+
+    fn knowledge(&self) -> Knowledge {
+        self.knowledge.clone()
+    }
+
+    fn autoscalers(&self, _: &str, _: &str) -> Vec<Arc<Autoscaler>> {
+        Vec::new()
     }
 }

@@ -31,6 +31,13 @@ pub struct Reading {
     pub elements: usize,
 }
 
+impl Reading {
+    /// The window as the APIs write it, in seconds.
+    pub fn window_seconds(&self) -> Option<i64> {
+        self.window.map(|window| i64::try_from(window.as_secs()).unwrap_or(i64::MAX))
+    }
+}
+
 /// Every step that led to a reading or a refusal, for people.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -59,7 +66,10 @@ pub struct InputStep {
     pub series: usize,
     /// Of those, in the namespace.
     pub in_namespace: usize,
-    /// Of those, matching the selector.
+    /// Of those, of pods that are gone, ending or not in this cluster, and therefore left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gone: usize,
+    /// Of the rest, matching the selector.
     pub selected: usize,
     /// How long ago the source was last read, in seconds.
     pub read_seconds_ago: Option<f64>,
@@ -73,6 +83,12 @@ pub struct InputStep {
     pub failure: Option<Arc<str>>,
     /// What the source remarked on its answer.
     pub warnings: Arc<[String]>,
+}
+
+// serde hands over a reference, whatever the size of the field.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// One pod or device in a derivation.

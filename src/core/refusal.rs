@@ -85,6 +85,14 @@ pub enum Refusal {
         /// What was looked for and what was found instead.
         reason: String,
     },
+    /// What belongs to the metric cannot be told, since the cluster's pods are not known.
+    #[error("{metric}: {reason}")]
+    Unlisted {
+        /// The metric asked for.
+        metric: String,
+        /// What is not known of them.
+        reason: String,
+    },
     /// Something selected lacks one of the numbers that the metric needs.
     #[error("{metric}: {element} has no {missing}")]
     Incomplete {
@@ -125,6 +133,7 @@ impl Refusal {
             Self::Recovering { .. } => "recovering",
             Self::Silent { .. } => "silent",
             Self::NoSeries { .. } => "no_series",
+            Self::Unlisted { .. } => "unlisted",
             Self::Incomplete { .. } => "incomplete",
             Self::Idle { .. } => "idle",
             Self::Unservable { .. } => "unservable",

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::time::Timestamp;
 
+mod arrange;
 mod builder;
 pub use builder::Builder;
 

@@ -10,7 +10,8 @@ use super::demand::EVERYWHERE;
 use super::generation::{Binding, Unbound};
 use super::refresh;
 use super::slot::Slot;
-use crate::core::evaluate::{Question, evaluate};
+use crate::core::autoscaler::Autoscaler;
+use crate::core::evaluate::{Question, Whom, evaluate, evaluate_each};
 use crate::core::freshness::{Coverage, Snapshot};
 use crate::core::metric::{Input, Scope};
 use crate::core::reading::{Derivation, Reading};
@@ -19,16 +20,22 @@ use crate::core::selector::Selector;
 use crate::core::series::{SeriesSet, Silent};
 use crate::core::signal::PRESENT;
 use crate::core::time::Timestamp;
+use crate::core::workload::{Inventory, Knowledge};
+
+/// How long a signal that an autoscaler will ask for may take to be read first.
+const WARM_WITHIN: Duration = Duration::from_secs(10);
 
 /// A question.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
     /// The metric's name as the HPA writes it.
     pub metric: &'a str,
-    /// The request's namespace.
+    /// The request's namespace; empty for all of them.
     pub namespace: &'a str,
     /// The series wanted.
     pub selector: &'a Selector,
+    /// Whose series.
+    pub whom: Whom<'a>,
     /// How long to wait for a signal that has never been read.
     pub patience: Duration,
 }
@@ -42,12 +49,23 @@ pub struct Answer {
     pub stamp: Stamp,
 }
 
+/// Readings by the names of pods or objects.
+#[derive(Debug)]
+pub struct Answers {
+    /// Sorted by name, at least one.
+    pub readings: Vec<(String, Reading)>,
+    /// Tells how long the answer stays the same.
+    pub stamp: Stamp,
+}
+
 /// What an answer was made from: it stays right until any of it changes.
 #[derive(Debug)]
 pub struct Stamp {
     namespace: Box<str>,
     generation: u64,
     slots: Box<[(Arc<Slot>, u64)]>,
+    /// The version of what was known of the cluster.
+    inventory: u64,
     expires: Timestamp,
 }
 
@@ -60,6 +78,8 @@ pub struct Explained {
     pub outcome: Result<Reading, Refusal>,
     /// How it came about.
     pub derivation: Derivation,
+    /// The autoscalers that name the metric.
+    pub autoscalers: Vec<Arc<Autoscaler>>,
     /// When, by our clock.
     pub now: Timestamp,
 }
@@ -88,13 +108,80 @@ impl Engine {
         let generation = self.generation.load().number();
         let (binding, known) = self.gather(ask).await?;
         let pairs = known.pairs(&binding);
-        let question = Question { namespace: ask.namespace, selector: ask.selector };
+        let inventory = self.inventory_version(ask.namespace, &binding);
         let now = self.clock.now();
-        let reading = evaluate(&binding.metric, &pairs, question, &binding.source_name, now, None)?;
+        let reading = evaluate(&binding.metric, &pairs, self.question(ask), &binding.source_name, now, None)?;
         let namespace = asker(&binding, ask).into();
         let slots = known.versions.into_boxed_slice();
-        let stamp = Stamp { namespace, generation, slots, expires: reading.expires };
+        let stamp = Stamp { namespace, generation, slots, inventory, expires: reading.expires };
         Ok(Answer { reading, stamp })
+    }
+
+    /// Answers for each pod or object by itself: those that `key` names.
+    ///
+    /// # Errors
+    /// [`AskError`] where nothing is known of any of them.
+    pub async fn ask_each(&self, ask: Ask<'_>, key: &str) -> Result<Answers, AskError> {
+        let generation = self.generation.load().number();
+        let (binding, known) = self.gather(ask).await?;
+        let pairs = known.pairs(&binding);
+        let inventory = self.inventory_version(ask.namespace, &binding);
+        let now = self.clock.now();
+        let question = self.question(ask);
+        let each = evaluate_each(&binding.metric, &pairs, question, key, &binding.source_name, now)?;
+        let mut readings = Vec::with_capacity(each.len());
+        let mut refused = None;
+        for (name, outcome) in each {
+            match outcome {
+                Ok(reading) => readings.push((name, reading)),
+                // What has no number of its own is left out; the HPA counts it the cautious way.
+                Err(refusal) => refused = Some(refusal),
+            }
+        }
+        let Some(expires) = readings.iter().map(|(_, reading)| reading.expires).min() else {
+            let nothing = || Refusal::NoSeries { metric: ask.metric.to_owned(), reason: String::new() };
+            return Err(refused.unwrap_or_else(nothing).into());
+        };
+        // A number that is missing now may be there before the others change.
+        let expires = if refused.is_some() { now } else { expires };
+        let namespace = asker(&binding, ask).into();
+        let slots = known.versions.into_boxed_slice();
+        let stamp = Stamp { namespace, generation, slots, inventory, expires };
+        Ok(Answers { readings, stamp })
+    }
+
+    /// Reads what `metric` needs for `namespace` before anyone asks; returns without waiting for it.
+    pub fn warm(self: &Arc<Self>, namespace: &str, metric: &str) {
+        let engine = Arc::clone(self);
+        let (namespace, metric) = (namespace.to_owned(), metric.to_owned());
+        tokio::spawn(async move {
+            let selector = Selector::everything();
+            let ask = Ask {
+                metric: &metric,
+                namespace: &namespace,
+                selector: &selector,
+                whom: Whom::All,
+                patience: WARM_WITHIN,
+            };
+            // Whoever asks for it is told what is wrong.
+            let _ = engine.gather(ask).await;
+        });
+    }
+
+    /// The autoscalers that name this metric.
+    pub fn autoscalers(&self, namespace: &str, metric: &str) -> Vec<Arc<Autoscaler>> {
+        self.inventory.as_ref().map(|known| known.autoscalers(namespace, metric)).unwrap_or_default()
+    }
+
+    fn question<'a>(&'a self, ask: Ask<'a>) -> Question<'a> {
+        let Ask { namespace, selector, whom, .. } = ask;
+        Question { namespace, selector, whom, pods: self.inventory.as_deref() }
+    }
+
+    fn inventory_version(&self, namespace: &str, binding: &Binding) -> u64 {
+        let is_everywhere = namespace.is_empty() || binding.metric.scope == Scope::Cluster;
+        let place = (!is_everywhere).then_some(namespace);
+        self.inventory.as_ref().map_or(0, |known| known.version(place))
     }
 
     /// The same with every step, for people.
@@ -104,13 +191,14 @@ impl Engine {
     pub async fn explain(&self, ask: Ask<'_>) -> Result<Explained, AskError> {
         let (binding, known) = self.gather(ask).await?;
         let pairs = known.pairs(&binding);
-        let question = Question { namespace: ask.namespace, selector: ask.selector };
+        let question = self.question(ask);
         let now = self.clock.now();
         let mut derivation = Derivation::default();
         let outcome =
             evaluate(&binding.metric, &pairs, question, &binding.source_name, now, Some(&mut derivation));
         drop(pairs);
-        Ok(Explained { binding, outcome, derivation, now })
+        let autoscalers = self.autoscalers(ask.namespace, ask.metric);
+        Ok(Explained { binding, outcome, derivation, autoscalers, now })
     }
 
     /// Whether an answer with this stamp is still what would be answered now. Counts as a question.
@@ -120,7 +208,11 @@ impl Engine {
             return false;
         }
         // A slot that was given up meanwhile has another version: the long way starts it again.
-        let is_current = stamp.slots.iter().all(|(slot, version)| slot.version() == *version);
+        let is_known = |known: &Arc<dyn Inventory>| {
+            known.version((!stamp.namespace.is_empty()).then_some(&*stamp.namespace)) == stamp.inventory
+        };
+        let is_current = stamp.slots.iter().all(|(slot, version)| slot.version() == *version)
+            && self.inventory.as_ref().is_none_or(is_known);
         if is_current {
             stamp.slots.iter().for_each(|(slot, _)| slot.touch(&stamp.namespace, now));
         }
@@ -133,6 +225,11 @@ impl Engine {
             Unbound::Unknown => AskError::Unknown,
             Unbound::NoSource => AskError::NoSource(ask.metric.to_owned()),
         })?;
+        // Pods come first: what is read without them would have to be read again.
+        if self.inventory.as_ref().is_some_and(|known| known.knowledge() == Knowledge::Nothing) {
+            let reason = "the API server has not yet told which pods there are".to_owned();
+            return Err(Refusal::Unlisted { metric: ask.metric.to_owned(), reason }.into());
+        }
         let deadline = Instant::now() + ask.patience;
         let namespace = asker(&binding, ask);
         let mut known = Known { snapshots: Vec::with_capacity(binding.slots.len()), versions: Vec::new() };
@@ -169,6 +266,7 @@ impl Engine {
                 pace: self.pace,
                 permits: Arc::clone(&binding.permits),
                 telemetry: Arc::clone(&self.telemetry),
+                inventory: self.inventory.clone(),
             };
             tokio::spawn(refresh::run(Arc::clone(slot), context));
         }

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Answer as EngineAnswer, Ask, AskError, Definitions, Engine, Pace};
 use crate::catalog::Catalog;
+use crate::core::evaluate::Whom;
 use crate::core::freshness::Coverage;
 use crate::core::metric::Metric;
 use crate::core::refusal::Refusal;
@@ -307,7 +308,7 @@ impl World {
     pub(crate) async fn ask_in(&self, metric: &str, namespace: &str) -> Result<EngineAnswer, AskError> {
         let selector = Selector::everything();
         let patience = Duration::from_millis(800);
-        self.engine.ask(Ask { metric, namespace, selector: &selector, patience }).await
+        self.engine.ask(Ask { metric, namespace, selector: &selector, whom: Whom::All, patience }).await
     }
 
     pub(crate) async fn ask(&self, metric: &str) -> Result<EngineAnswer, AskError> {

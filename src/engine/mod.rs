@@ -16,6 +16,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::catalog::Catalog;
+use crate::core::workload::Inventory;
 use crate::telemetry::Telemetry;
 
 mod ask;
@@ -30,7 +31,7 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
-pub use ask::{Answer, Ask, AskError, Explained, Stamp};
+pub use ask::{Answer, Answers, Ask, AskError, Explained, Stamp};
 pub use clock::Clock;
 pub use generation::{Binding, Definitions, Generation};
 pub use refresh::Pace;
@@ -43,6 +44,7 @@ pub struct Engine {
     catalog: Arc<Catalog>,
     generation: ArcSwap<Generation>,
     telemetry: Arc<Telemetry>,
+    inventory: Option<Arc<dyn Inventory>>,
 }
 
 impl Engine {
@@ -56,7 +58,21 @@ impl Engine {
     ) -> Self {
         let first = Generation::first(&catalog, definitions, pace);
         telemetry.generation(first.number());
-        Self { clock: Clock::start(), pace, catalog, generation: ArcSwap::from_pointee(first), telemetry }
+        Self {
+            clock: Clock::start(),
+            pace,
+            catalog,
+            generation: ArcSwap::from_pointee(first),
+            telemetry,
+            inventory: None,
+        }
+    }
+
+    /// The same, for a cluster whose pods are known: series of others do not count, and selectors may
+    /// speak of pods and workloads.
+    #[must_use]
+    pub fn within(self, inventory: Arc<dyn Inventory>) -> Self {
+        Self { inventory: Some(inventory), ..self }
     }
 
     /// Replaces the definitions as a whole. Signals that stay the same stay warm; answers made from

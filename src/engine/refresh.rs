@@ -13,6 +13,7 @@ use super::slot::Slot;
 use crate::core::freshness::{Refreshed, Snapshot};
 use crate::core::signal::Signal;
 use crate::core::time::Timestamp;
+use crate::core::workload::Inventory;
 use crate::source::{Answer, Source, SourceError};
 use crate::telemetry::Telemetry;
 
@@ -74,6 +75,7 @@ pub(super) struct Context {
     pub(super) pace: Pace,
     pub(super) permits: Arc<Semaphore>,
     pub(super) telemetry: Arc<Telemetry>,
+    pub(super) inventory: Option<Arc<dyn Inventory>>,
 }
 
 /// A refresh hurried by a request for another namespace comes no sooner than this after the last.
@@ -143,7 +145,8 @@ async fn refresh(slot: &Arc<Slot>, context: &Context) -> Result<(), SourceError>
     let asked_at = context.clock.now();
     let began = Instant::now();
     // In a task of its own, so that a panic on strange input is a failure and not the end.
-    let result = tokio::spawn(read(Arc::clone(slot), context.pace, asked_at)).await;
+    let reading = read(Arc::clone(slot), context.pace, context.inventory.clone(), asked_at);
+    let result = tokio::spawn(reading).await;
     let result = result.unwrap_or_else(|_| Err(SourceError::Unusable("it could not be decoded".to_owned())));
     let failure = result.as_ref().err().map(SourceError::kind);
     context.telemetry.refreshed(slot.source_name(), began.elapsed(), failure);
@@ -160,11 +163,22 @@ async fn refresh(slot: &Arc<Slot>, context: &Context) -> Result<(), SourceError>
 }
 
 /// What is known after reading the source once more.
-async fn read(slot: Arc<Slot>, pace: Pace, asked_at: Timestamp) -> Result<Snapshot, SourceError> {
+async fn read(
+    slot: Arc<Slot>,
+    pace: Pace,
+    inventory: Option<Arc<dyn Inventory>>,
+    asked_at: Timestamp,
+) -> Result<Snapshot, SourceError> {
     let coverage = slot.coverage(asked_at);
     let began = Instant::now();
     let Answer { set, memory_from, warnings, cost } =
         slot.source.fetch(&slot.signal, &coverage, asked_at).await?;
+    let set = match &inventory {
+        Some(known) => set.joined_by_address(&slot.signal, |address| {
+            known.at(address).map(|pod| (Arc::clone(&pod.namespace), Arc::clone(&pod.name)))
+        }),
+        None => set,
+    };
     let took = cost.unwrap_or_else(|| began.elapsed());
     let before = slot.snapshot();
     for warning in warnings.iter().filter(|warning| !before.warnings.contains(warning)) {

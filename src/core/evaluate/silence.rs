@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Question, Run};
+use super::{Question, Run, Whom};
 use crate::core::freshness::Snapshot;
 use crate::core::metric::{Input, Scope};
 use crate::core::series::Silent;
 use crate::core::signal::Element;
+use crate::core::workload::Knowledge;
 
 /// So many are named in an explanation.
 const MOST: usize = 20;
@@ -14,7 +15,7 @@ const MOST: usize = 20;
 impl Run<'_> {
     /// Whether a target that does not answer may have what is asked for.
     pub(super) fn concerns(&self, silent: &Silent, input: &Input) -> bool {
-        let Question { namespace, selector } = self.question;
+        let Question { namespace, selector, whom, pods } = self.question;
         if silent.engine.as_ref().is_some_and(|engine| *engine != input.engine) {
             return false;
         }
@@ -24,14 +25,29 @@ impl Run<'_> {
             return true;
         }
         let is_in_scope = match self.metric.scope {
-            Scope::Namespace => silent.labels.get("namespace").is_none_or(|own| own == namespace),
-            Scope::Cluster => true,
+            Scope::Namespace if !namespace.is_empty() => {
+                silent.labels.get("namespace").is_none_or(|own| own == namespace)
+            }
+            Scope::Namespace | Scope::Cluster => true,
         };
+        let names = silent.labels.get("namespace").zip(silent.labels.get("pod"));
+        let pod = pods.zip(names).and_then(|(pods, (namespace, name))| pods.pod(namespace, name));
+        // Of a pod that is gone nothing is missing.
+        if names.is_some() && pods.is_some_and(|pods| pods.knowledge() == Knowledge::Complete) {
+            if !pod.as_ref().is_some_and(|pod| pod.counts) {
+                return false;
+            }
+        }
         let label = |name: &str| match name {
             "engine" => silent.engine.as_deref(),
-            _ => silent.labels.get(name),
+            _ => silent.labels.get(name).or_else(|| pod.as_ref().and_then(|pod| pod.label(name))),
         };
-        is_in_scope && selector.may_match(label)
+        let may_be_theirs = match whom {
+            Whom::All => true,
+            Whom::Object { key, name } => label(key).is_none_or(|own| own == name),
+            Whom::Pods(wanted) => wanted.may_match(label),
+        };
+        is_in_scope && may_be_theirs && selector.may_match(label)
     }
 }
 

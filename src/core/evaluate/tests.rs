@@ -8,10 +8,11 @@ use crate::core::fixtures::{
     waiting,
 };
 use crate::core::freshness::Coverage;
-use crate::core::metric::{Formula, Weighted};
+use crate::core::metric::{Formula, Scope, Weighted};
 use crate::core::series::{Builder, Column, SeriesSet};
 use crate::core::signal::{Element, Kind, NeutralLabels};
 
+mod pods;
 mod refusals;
 
 /// One input and its snapshot, asked from namespace `ml` at `now`.
@@ -55,7 +56,7 @@ impl Ask {
 
     fn explained(&self) -> (Result<Reading, Refusal>, Derivation) {
         let selector = Selector::parse(self.selector).expect("a selector");
-        let question = Question { namespace: "ml", selector: &selector };
+        let question = Question { namespace: "ml", selector: &selector, whom: Whom::All, pods: None };
         let known: Vec<_> = self.known.iter().map(|(input, snapshot)| (input, snapshot)).collect();
         let mut steps = Derivation::default();
         let explained = evaluate(&self.metric, &known, question, "main", at(self.now), Some(&mut steps));

@@ -4,25 +4,9 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Column, Label, Labels, Series, SeriesSet};
+use super::{Column, Label, Labels, SeriesSet};
 use crate::core::signal::{Element, NeutralLabels, Signal};
 use crate::core::time::Timestamp;
-
-/// What a scrape adds to tell its targets apart. Two series of one pod that differ in nothing else
-/// are one series, scraped twice.
-const PLUMBING: [&str; 11] = [
-    "__replica__",
-    "container",
-    "endpoint",
-    "instance",
-    "job",
-    "node",
-    "prometheus",
-    "prometheus_replica",
-    "receive_replica",
-    "scrape_job",
-    "service",
-];
 
 /// Where exporters that watch other pods put the watched pod: first by Prometheus's rename of a
 /// clashing label (`honor_labels: false`), second by dcgm-exporter's old option.
@@ -56,11 +40,7 @@ impl Builder {
     /// itself stays with its pod and namespace, whatever labels its page has: nobody feeds an autoscaler
     /// of another namespace.
     pub fn of(signal: &Signal, direct: bool) -> Self {
-        let confined = match signal {
-            Signal::Series(series) => !matches!(series.element, Element::Device(_)) && !signal.has_factor(),
-            Signal::Query(_) | Signal::Presence(_) => false,
-        };
-        Self { direct, confined, ..Self::default() }
+        Self { direct, confined: is_confined(signal), ..Self::default() }
     }
 
     /// How many series there are so far.
@@ -142,7 +122,7 @@ impl Builder {
     /// window still holds it. One without a number stays: it is there, and its number is not known.
     pub fn finish(self, element: &Element, neutral: &NeutralLabels, clock_offset: i64) -> SeriesSet {
         let (columns, order) = ordered(&self.columns);
-        let mut rows: Vec<(Labels, Timestamp, Vec<Option<f64>>)> =
+        let mut rows: Vec<_> =
             self.rows.into_iter().filter_map(|(labels, row)| Some((labels, row.at?, row.cells))).collect();
         if !self.confined {
             attribute(&mut rows, if self.direct { "instance" } else { "job" });
@@ -150,32 +130,10 @@ impl Builder {
         for (labels, ..) in &mut rows {
             add_neutral(labels, neutral);
         }
-        // Newest first, so that of two scrapes of one pod the fresher one is met first and stays.
-        rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        let mut scrapes = Scrapes::with_capacity(rows.len());
-        rows.retain(|(labels, ..)| scrapes.is_new(labels));
-        drop(scrapes);
-        rows.sort_by(|a, b| namespace_of(&a.0).cmp(namespace_of(&b.0)).then_with(|| a.0.cmp(&b.0)));
-
-        let mut numbering = Numbering::default();
-        let series: Vec<Series> = rows
-            .into_iter()
-            .map(|(labels, at, cells)| Series {
-                element: numbering.number(element, &labels),
-                renewed_every: 0,
-                lapsed: false,
-                cells: order.iter().map(|&from| cells.get(from).copied().flatten()).collect(),
-                labels,
-                at,
-            })
-            .collect();
-        let mut namespaces = HashMap::new();
-        for (index, one) in series.iter().enumerate() {
-            if let Some(namespace) = one.labels.shared("namespace") {
-                namespaces.entry(Arc::clone(namespace)).or_insert(index..index).end = index + 1;
-            }
+        for (.., cells) in &mut rows {
+            *cells = order.iter().map(|&from| cells.get(from).copied().flatten()).collect();
         }
-        SeriesSet { columns, series, namespaces, clock_offset, silent: Vec::new() }
+        SeriesSet::arranged(columns, rows, element, clock_offset)
     }
 }
 
@@ -201,10 +159,6 @@ fn ordered(columns: &[Column]) -> (Vec<Column>, Vec<usize>) {
         a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
     });
     (order.iter().map(|&index| columns[index]).collect(), order)
-}
-
-fn namespace_of(labels: &Labels) -> &str {
-    labels.get("namespace").unwrap_or_default()
 }
 
 /// Moves numbers from the exporter that tells them to the pod that they are about.
@@ -265,86 +219,10 @@ fn add_neutral(labels: &mut Labels, neutral: &NeutralLabels) {
     *labels = Labels::new(pairs);
 }
 
-/// Tells series of several containers of a pod from one series scraped several times.
-struct Scrapes(HashMap<Labels, Vec<Target>>);
-
-/// Where a series was scraped: the job, and host and port of the instance.
-#[derive(PartialEq)]
-struct Target {
-    job: Option<Arc<str>>,
-    host: String,
-    port: String,
-}
-
-impl Target {
-    fn of(labels: &Labels) -> Self {
-        let instance = labels.get("instance").unwrap_or_default();
-        let (host, port) = instance.rsplit_once(':').unwrap_or((instance, ""));
-        Self { job: labels.shared("job").cloned(), host: host.to_owned(), port: port.to_owned() }
-    }
-
-    /// Another port of the same pod, scraped by the same job.
-    fn is_beside(&self, other: &Self) -> bool {
-        self.job == other.job && self.host == other.host && self.port != other.port
-    }
-}
-
-impl Scrapes {
-    fn with_capacity(series: usize) -> Self {
-        Self(HashMap::with_capacity(series))
-    }
-
-    /// Whether `labels` are not yet known from a fresher scrape. Series must come freshest first.
-    ///
-    /// Another job, or another address of the same pod (it was made anew), is another view of the
-    /// same thing; another port within one job is another thing.
-    fn is_new(&mut self, labels: &Labels) -> bool {
-        // Without a pod, the instance is all there is to tell replicas apart.
-        if labels.get("pod").is_none() {
-            return true;
-        }
-        let target = Target::of(labels);
-        let known = self.0.entry(identity(labels)).or_default();
-        let is_new = known.iter().all(|other| target.is_beside(other));
-        if is_new {
-            known.push(target);
-        }
-        is_new
-    }
-}
-
-/// What tells a series of a pod from another once scraping is left out.
-fn identity(labels: &Labels) -> Labels {
-    Labels(labels.0.iter().filter(|(name, _)| !PLUMBING.contains(&name.as_ref())).cloned().collect())
-}
-
-/// Numbers elements in the order they are met.
-#[derive(Default)]
-struct Numbering {
-    known: HashMap<Vec<Option<Arc<str>>>, u32>,
-    next: u32,
-}
-
-impl Numbering {
-    fn number(&mut self, element: &Element, labels: &Labels) -> u32 {
-        let key: Vec<Option<Arc<str>>> = match element {
-            Element::Series => Vec::new(),
-            Element::Pod => {
-                // What is not known by its pod is known by its address.
-                let name = if labels.get("pod").is_some() { "pod" } else { "instance" };
-                ["namespace", name].iter().map(|name| labels.shared(name).cloned()).collect()
-            }
-            Element::Device(names) => names.iter().map(|name| labels.shared(name).cloned()).collect(),
-        };
-        // Without pod and address, or a device's first label, a series can only stand for itself.
-        let tells_apart = match element {
-            Element::Series => false,
-            Element::Pod => key[1].is_some(),
-            Element::Device(_) => key.first().is_some_and(Option::is_some),
-        };
-        let fresh = self.next;
-        let number = if tells_apart { *self.known.entry(key).or_insert(fresh) } else { fresh };
-        self.next += u32::from(number == fresh);
-        number
+/// Whether what is told stays with who tells it.
+pub(super) fn is_confined(signal: &Signal) -> bool {
+    match signal {
+        Signal::Series(series) => !matches!(series.element, Element::Device(_)) && !signal.has_factor(),
+        Signal::Query(_) | Signal::Presence(_) => false,
     }
 }

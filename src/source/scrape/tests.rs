@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 use super::discover::Look;
 use super::*;
-use crate::core::evaluate::{Question, evaluate};
+use crate::core::evaluate::{Question, Whom, evaluate};
 use crate::core::fixtures::{at, input, labels, metric, term, text, waiting};
 use crate::core::freshness::{Refreshed, Snapshot};
 use crate::core::metric::{Formula, Metric};
@@ -269,7 +269,7 @@ impl World {
 
     fn judge(&self, metric: &Metric, snapshot: &Snapshot) -> Result<Reading, Refusal> {
         let selector = Selector::everything();
-        let question = Question { namespace: "ai", selector: &selector };
+        let question = Question { namespace: "ai", selector: &selector, whom: Whom::All, pods: None };
         evaluate(metric, &[(&metric.inputs[0], snapshot)], question, "pods", self.now(), None)
     }
 }

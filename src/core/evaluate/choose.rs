@@ -1,0 +1,225 @@
+//! Whose series are asked for: by namespace, by selector, and by the pods that the cluster has.
+
+use std::sync::Arc;
+
+use super::{Question, Run, Whom, silence};
+use crate::core::freshness::{Coverage, Snapshot};
+use crate::core::metric::{Input, Scope};
+use crate::core::reading::InputStep;
+use crate::core::refusal::Refusal;
+use crate::core::series::{Series, Silent};
+use crate::core::signal::Signal;
+use crate::core::workload::{Knowledge, Pod};
+
+/// The series of one input that are asked for, at least one.
+pub(super) struct Chosen<'a> {
+    pub(super) input: &'a Input,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) series: Vec<&'a Series>,
+}
+
+/// The pod that a series is about.
+enum Whose {
+    /// One that the cluster has and that counts.
+    Pod(Arc<Pod>),
+    /// It names none, or pods are not looked at.
+    Nobody,
+    /// One that is gone or ending, or was never in this cluster.
+    Gone,
+    /// One that is not known while what is known may be behind.
+    Unknown,
+}
+
+/// How many series were looked at.
+#[derive(Default)]
+struct Counts {
+    candidates: usize,
+    gone: usize,
+    chosen: usize,
+}
+
+impl<'a> Run<'a> {
+    /// The series of one input that are asked for, or in words why there are none. `each`: they will be
+    /// told apart by this label.
+    pub(super) fn choose(
+        &mut self,
+        input: &'a Input,
+        snapshot: &'a Snapshot,
+        each: Option<&str>,
+    ) -> Result<Result<Chosen<'a>, String>, Refusal> {
+        let Some(set) = &snapshot.set else {
+            self.record(input, snapshot, Counts::default());
+            return Err(self.unread(&input.signal, snapshot));
+        };
+        let is_everywhere = self.question.namespace.is_empty() || self.metric.scope == Scope::Cluster;
+        let candidates = if is_everywhere { set.all() } else { set.in_namespace(self.question.namespace) };
+        let mut chosen = Vec::new();
+        let mut gone = 0;
+        for series in candidates {
+            let pod = match self.whose(input, series) {
+                Whose::Pod(pod) => Some(pod),
+                Whose::Nobody => None,
+                Whose::Gone => {
+                    gone += 1;
+                    continue;
+                }
+                Whose::Unknown if self.question.selector.may_match(|key| series.labels.get(key)) => {
+                    return Err(self.unlisted(series));
+                }
+                Whose::Unknown => continue,
+            };
+            if self.is_asked_for(series, pod.as_deref()) {
+                chosen.push(series);
+            }
+        }
+        let counts = Counts { candidates: candidates.len(), gone, chosen: chosen.len() };
+        self.record(input, snapshot, counts);
+        let is_covered = if is_everywhere {
+            snapshot.coverage == Coverage::Cluster
+        } else {
+            snapshot.coverage.includes(self.question.namespace)
+        };
+        if !is_covered {
+            return Err(self.unread(&input.signal, snapshot));
+        }
+        // A pod that does not answer takes nothing from the other pods' own numbers.
+        let is_unknown = |one: &&Silent| !one.known && self.concerns(one, input);
+        if each != Some("pod")
+            && let Some(silent) = set.silent().iter().find(is_unknown)
+        {
+            return Err(Refusal::Silent {
+                metric: self.metric.name.to_string(),
+                signal: input.signal.to_string(),
+                source_name: self.source_name.to_owned(),
+                target: silent.name().to_owned(),
+                cause: silent.cause.to_string(),
+            });
+        }
+        // A set that was read before its window was covered does not become right by getting old.
+        if let Some(until) = snapshot.usable_from {
+            let read = snapshot.refreshed_at.unwrap_or_default();
+            if until <= self.now {
+                self.check_age(&input.signal, snapshot, read)?;
+            }
+            return Err(Refusal::Recovering {
+                metric: self.metric.name.to_string(),
+                signal: input.signal.to_string(),
+                source_name: self.source_name.to_owned(),
+                window: input.signal.window(),
+                remaining: until.max(read.plus(snapshot.interval)).since(self.now),
+            });
+        }
+        if chosen.is_empty() {
+            self.check_age(&input.signal, snapshot, snapshot.refreshed_at.unwrap_or_default())?;
+            return Ok(Err(self.absence(input, snapshot, candidates, gone)));
+        }
+        Ok(Ok(Chosen { input, snapshot, series: chosen }))
+    }
+
+    fn whose(&self, input: &Input, series: &Series) -> Whose {
+        let Some(pods) = self.question.pods else { return Whose::Nobody };
+        // A query of the user's own for the whole cluster says itself what belongs to it.
+        if self.metric.scope == Scope::Cluster && matches!(*input.signal, Signal::Query(_)) {
+            return Whose::Nobody;
+        }
+        let (Some(namespace), Some(name)) = (series.labels.get("namespace"), series.labels.get("pod")) else {
+            return Whose::Nobody;
+        };
+        match pods.pod(namespace, name) {
+            Some(pod) if pod.counts => Whose::Pod(pod),
+            Some(_) => Whose::Gone,
+            None if pods.knowledge() == Knowledge::Complete => Whose::Gone,
+            None => Whose::Unknown,
+        }
+    }
+
+    fn is_asked_for(&self, series: &Series, pod: Option<&Pod>) -> bool {
+        let own = |key: &str| series.labels.get(key);
+        let label = |key: &str| own(key).or_else(|| pod.and_then(|pod| pod.label(key)));
+        let Question { selector, whom, pods, .. } = self.question;
+        let is_theirs = match whom {
+            Whom::All => true,
+            Whom::Object { key, name } => label(key) == Some(name),
+            Whom::Pods(wanted) => match pod {
+                Some(pod) => wanted.matches(|key| pod.labels.get(key)),
+                // Where no pods are known, a series' own labels are all there is.
+                None => pods.is_none() && own("pod").is_some() && wanted.matches(own),
+            },
+        };
+        is_theirs && selector.matches(label)
+    }
+
+    /// The value of a label of `series` or of its pod.
+    pub(super) fn label_of(&self, series: &Series, key: &str) -> Option<String> {
+        if let Some(own) = series.labels.get(key) {
+            return Some(own.to_owned());
+        }
+        let pods = self.question.pods?;
+        let pod = pods.pod(series.labels.get("namespace")?, series.labels.get("pod")?)?;
+        pod.label(key).map(str::to_owned)
+    }
+
+    fn unlisted(&self, series: &Series) -> Refusal {
+        let pod = series.labels.get("pod").unwrap_or_default();
+        let reason = format!(
+            "whether pod {pod} belongs to it is not known, since the API server has not told of changes lately"
+        );
+        Refusal::Unlisted { metric: self.metric.name.to_string(), reason }
+    }
+
+    fn absence(&self, input: &Input, snapshot: &Snapshot, candidates: &[Series], gone: usize) -> String {
+        let Question { namespace, selector, whom, .. } = self.question;
+        let signal = &input.signal;
+        let total = snapshot.set.as_ref().map_or(0, |set| set.all().len());
+        if total == 0 {
+            format!("source {} has none of {signal}", self.source_name)
+        } else if candidates.is_empty() {
+            format!("{signal} exists ({total} series), but not in namespace {namespace}")
+        } else {
+            let place = match self.metric.scope {
+                Scope::Namespace => format!(" in namespace {namespace}"),
+                Scope::Cluster => String::new(),
+            };
+            let all = candidates.len();
+            if gone == all {
+                return format!(
+                    "the {all} series of {signal}{place} are of pods that are gone, ending or not in this cluster"
+                );
+            }
+            let of = match whom {
+                Whom::All => String::new(),
+                Whom::Pods(wanted) => format!(" is of a pod with {wanted} and"),
+                Whom::Object { key, name } => format!(" is of {key} {name} and"),
+            };
+            let labels = candidates.first().map(|series| {
+                let own = series.labels.iter().map(|(name, value)| format!("{name}={value}"));
+                own.collect::<Vec<_>>().join(",")
+            });
+            format!(
+                "none of the {all} series of {signal}{place}{of} matches {selector}; one of them has {}",
+                labels.unwrap_or_default()
+            )
+        }
+    }
+
+    fn record(&mut self, input: &Input, snapshot: &Snapshot, counts: Counts) {
+        let (now, hold) = (self.now, self.metric.hold);
+        let Some(steps) = &mut self.steps else { return };
+        steps.inputs.push(InputStep {
+            engine: input.engine.clone(),
+            signal: input.signal.to_string(),
+            query: snapshot.query.clone(),
+            formula: input.formula.to_string(),
+            series: snapshot.set.as_ref().map_or(0, |set| set.all().len()),
+            in_namespace: counts.candidates,
+            gone: counts.gone,
+            selected: counts.chosen,
+            read_seconds_ago: snapshot.refreshed_at.map(|at| now.since(at).as_secs_f64()),
+            interval_seconds: snapshot.interval.as_secs_f64(),
+            sample_interval_seconds: snapshot.cadence.map(|cadence| cadence.as_secs_f64()),
+            limit_seconds: snapshot.bounds(None, hold).limit.as_secs_f64(),
+            failure: snapshot.failure.clone(),
+            warnings: silence::remarks(snapshot),
+        });
+    }
+}
