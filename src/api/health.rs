@@ -1,7 +1,8 @@
 //! `/healthz`, `/livez`, `/readyz`: whether this process can answer, never whether a source can.
 //!
 //! An unavailable APIService blocks the deletion of every namespace of the cluster, so a Prometheus
-//! that is down makes metrics refuse and leaves the server ready.
+//! that is down makes metrics refuse and leaves the server ready. Only at the start it is waited for the
+//! list of pods, and not for long: the replica that is being replaced has one.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -23,7 +24,9 @@ pub(super) async fn live(request: Request) -> Response {
 pub(super) async fn ready(State(api): State<Arc<Api>>, request: Request) -> Response {
     let configured = api.engine.generation().number() > 0;
     let stays = !api.draining.load(Ordering::Relaxed);
-    report(&request, &[("ping", true), ("configuration", configured), ("shutdown", stays)])
+    let settled = !api.settling.load(Ordering::Relaxed);
+    let checks = [("ping", true), ("configuration", configured), ("pods", settled), ("shutdown", stays)];
+    report(&request, &checks)
 }
 
 /// In the form of kube-apiserver: `ok`, or with `verbose` or on failure a line for each check.

@@ -44,6 +44,7 @@ pub struct Api {
     /// Discovery of this generation of definitions.
     discovery: ArcSwap<(u64, Discovery)>,
     draining: AtomicBool,
+    settling: AtomicBool,
 }
 
 impl Api {
@@ -57,12 +58,23 @@ impl Api {
             openapi: OpenApi::new(),
             discovery,
             draining: AtomicBool::new(false),
+            settling: AtomicBool::new(false),
         }
     }
 
     /// From now on the server is not ready: it is about to end, and balancers should look elsewhere.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Not ready until [`Api::settled`]: what answers are made from is being gathered.
+    pub fn settle_first(&self) {
+        self.settling.store(true, Ordering::Relaxed);
+    }
+
+    /// There is enough to answer from.
+    pub fn settled(&self) {
+        self.settling.store(false, Ordering::Relaxed);
     }
 
     /// Discovery of the definitions in force.

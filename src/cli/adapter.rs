@@ -1,6 +1,7 @@
 //! The running adapter: engine, API and listeners put together, for `serve` and for `demo`.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::cluster::Joined;
 use crate::api::measure::Measured;
 use crate::api::{Api, router};
+use crate::auth::Authorized;
+use crate::cluster::metrics::WatchMetrics;
 use crate::engine::Engine;
 use crate::engine::observe::Signals;
 use crate::server::Limits;
@@ -23,6 +27,12 @@ use crate::telemetry::Telemetry;
 
 /// How often the certificate's files are read.
 const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
+
+/// Where an adapter serves: its API, and what concerns ourselves.
+pub(super) struct Listeners {
+    pub(super) secure: TcpListener,
+    pub(super) observability: TcpListener,
+}
 
 /// An adapter that serves.
 pub(super) struct Adapter {
@@ -37,15 +47,19 @@ pub(super) struct Adapter {
 }
 
 impl Adapter {
-    /// Serves `engine`: its API on `secure`, what concerns ourselves on `observability`.
+    /// Serves `engine`. Without a cluster nobody is asked who they are.
     pub(super) fn start(
         engine: &Arc<Engine>,
         telemetry: &Arc<Telemetry>,
         tls: &Arc<Tls>,
-        secure: TcpListener,
-        observability: TcpListener,
+        listeners: Listeners,
+        joined: Option<&Joined>,
     ) -> Result<Self> {
+        let Listeners { secure, observability } = listeners;
         let api = Arc::new(Api::new(Arc::clone(engine), Arc::clone(telemetry)));
+        if joined.is_some() {
+            api.settle_first();
+        }
         let (end, ending) = watch::channel(false);
         let until_end = |mut ending: watch::Receiver<bool>| async move {
             let _ = ending.wait_for(|ending| *ending).await;
@@ -53,14 +67,32 @@ impl Adapter {
         let address = secure.local_addr()?;
         let own_address = observability.local_addr()?;
         let limits = Limits::default();
-        let service =
-            Measured::new(Guard::new(router::router(Arc::clone(&api)), DEADLINE), Arc::clone(telemetry));
-        let own = Guard::new(observability_router(&api, engine, telemetry), DEADLINE);
-        let main = listener::serve(secure, Some(Arc::clone(tls)), service, limits, until_end(ending.clone()));
+        let router = router::router(Arc::clone(&api));
+        let (until, telemetry_of) = (until_end(ending.clone()), Arc::clone(telemetry));
+        let tls_of = Some(Arc::clone(tls));
+        let main: Pin<Box<dyn Future<Output = Drained> + Send>> = match joined {
+            Some(joined) => {
+                let judged = Authorized::new(router, Arc::clone(&joined.auth));
+                let service = Measured::new(Guard::new(judged, DEADLINE), telemetry_of);
+                Box::pin(listener::serve(secure, tls_of, service, limits, until))
+            }
+            None => {
+                let service = Measured::new(Guard::new(router, DEADLINE), telemetry_of);
+                Box::pin(listener::serve(secure, tls_of, service, limits, until))
+            }
+        };
+        let watches = joined.map(|joined| Arc::clone(&joined.metrics));
+        let own = Guard::new(observability_router(&api, engine, telemetry, watches.as_deref()), DEADLINE);
         let own = listener::serve(observability, None, own, limits, until_end(ending.clone()));
         tokio::spawn(watch_certificate(Arc::clone(tls), until_end(ending), Arc::clone(telemetry)));
         let (main, own) = (tokio::spawn(main), tokio::spawn(own));
         Ok(Self { address, observability: own_address, api, end, main, own })
+    }
+
+    /// To be called once there is enough to answer from: only then are we ready.
+    pub(super) fn settling(&self) -> impl FnOnce() + Send + 'static {
+        let api = Arc::clone(&self.api);
+        move || api.settled()
     }
 
     /// Not ready any more, still answering.
@@ -91,8 +123,16 @@ async fn watch_certificate(tls: Arc<Tls>, ending: impl Future<Output = ()>, tele
 }
 
 /// `/metrics` and health, for those who watch over us.
-fn observability_router(api: &Arc<Api>, engine: &Arc<Engine>, telemetry: &Arc<Telemetry>) -> Router {
+fn observability_router(
+    api: &Arc<Api>,
+    engine: &Arc<Engine>,
+    telemetry: &Arc<Telemetry>,
+    watches: Option<&WatchMetrics>,
+) -> Router {
     let mut registry = telemetry.registry();
+    if let Some(watches) = watches {
+        watches.register(&mut registry);
+    }
     registry.register_collector(Box::new(Signals(Arc::clone(engine))));
     let registry = Arc::new(registry);
     let metrics = move || {

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 mod adapter;
 mod catalog;
 mod check;
+mod cluster;
 mod definitions;
 mod demo;
 mod explain;

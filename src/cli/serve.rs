@@ -13,11 +13,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
-use super::adapter::{Adapter, bind};
+use super::adapter::{Adapter, Listeners, bind};
+use super::cluster::{self, Joined};
 use super::definitions::{self, Sources};
 use super::reload::{Reloader, one_line};
 use crate::catalog::Catalog;
 use crate::config::Configuration;
+use crate::core::workload::Inventory;
 use crate::engine::{Clock, Engine, Pace};
 use crate::server::tls::{self, Tls};
 use crate::source::scrape::discover::Endpoint;
@@ -32,13 +34,14 @@ pub(super) struct Args {
     /// Configuration file; read again when it changes. The built-in metrics need none.
     #[arg(long, value_name = "FILE", env = "INFEROMETER_CONFIG")]
     config: Option<PathBuf>,
-    /// Address to serve the API on.
-    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
-    bind_address: IpAddr,
+    /// Address to serve the API on; by default all of them, or with --standalone the loopback address.
+    #[arg(long, value_name = "ADDRESS")]
+    bind_address: Option<IpAddr>,
     /// Port to serve the API on, with TLS; 0 chooses a free one.
     #[arg(long, value_name = "PORT", default_value_t = 6443)]
     secure_port: u16,
-    /// Certificate chain, PEM; self-signed if absent. Read again when it changes.
+    /// Certificate chain, PEM; otherwise one is kept in --tls-secret, or with --standalone self-signed.
+    /// Read again when it changes.
     #[arg(long, value_name = "FILE", requires = "tls_private_key_file")]
     tls_cert_file: Option<PathBuf>,
     /// The certificate's private key, PEM.
@@ -51,9 +54,11 @@ pub(super) struct Args {
     /// that is missing is /metrics. May be given several times.
     #[arg(long, value_name = "NAMESPACE=URL", value_parser = definitions::target)]
     scrape: Vec<Endpoint>,
-    /// Serve local callers without asking who they are, on a loopback address only.
+    /// Serve local callers without a cluster and without asking who they are, on a loopback address only.
     #[arg(long)]
     standalone: bool,
+    #[command(flatten)]
+    cluster: cluster::Args,
     /// Address of our own /metrics and health, plain HTTP; port 0 chooses a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     observability_address: SocketAddr,
@@ -83,16 +88,9 @@ pub(super) fn http_url(text: &str) -> Result<Url, String> {
 /// Serves until told to end.
 pub(super) fn run(args: Args) -> Result<ExitCode> {
     start_log(args.log_format);
-    if !args.standalone {
+    if let Some(address) = args.bind_address.filter(|address| args.standalone && !address.is_loopback()) {
         bail!(
-            "this server cannot tell yet who is calling, so it serves local callers only: \
-             add --standalone (loopback, no authentication)"
-        );
-    }
-    if !args.bind_address.is_loopback() {
-        bail!(
-            "--standalone serves without authentication, so --bind-address must be a loopback address, not {}",
-            args.bind_address
+            "--standalone serves without authentication, so --bind-address must be a loopback address, not {address}"
         );
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -120,7 +118,8 @@ async fn serve(args: Args) -> Result<ExitCode> {
         tls_private_key_file,
         prometheus_url,
         scrape,
-        standalone: _,
+        standalone,
+        cluster,
         observability_address,
         log_format: _,
     } = args;
@@ -144,20 +143,41 @@ async fn serve(args: Args) -> Result<ExitCode> {
             }
         },
     };
+    let mut joined = match standalone {
+        true => None,
+        false => Some(Joined::join(cluster, &telemetry).await?),
+    };
+    let inventory = joined.as_ref().map(|joined| Arc::clone(&joined.cluster) as Arc<dyn Inventory>);
     let mut sources = Sources::default();
     let definitions = sources.definitions(&flags, configuration);
     let source_names: Vec<String> =
         definitions.sources.iter().map(|source| source.name().to_owned()).collect();
-    let engine =
-        Arc::new(Engine::new(Arc::clone(&catalog), definitions, Pace::default(), Arc::clone(&telemetry)));
-
-    let tls = Arc::new(match (tls_cert_file, tls_private_key_file) {
-        (Some(certificate), Some(key)) => Tls::from_files(certificate, key)?,
-        _ => Tls::self_signed(&["localhost"], Clock::wall())?,
+    let engine = Engine::new(Arc::clone(&catalog), definitions, Pace::default(), Arc::clone(&telemetry));
+    let engine = Arc::new(match inventory {
+        Some(inventory) => engine.within(inventory),
+        None => engine,
     });
-    let secure = bind(SocketAddr::new(bind_address, secure_port)).await?;
+
+    let own_names = joined.as_ref().map(Joined::names);
+    let own_names = own_names.as_ref().map_or(&[][..], |names| names);
+    let (tls, is_managed) = match (tls_cert_file, tls_private_key_file) {
+        (Some(certificate), Some(key)) => (Tls::from_files(certificate, key)?, false),
+        // In a cluster it serves until the shared one is there.
+        _ => (Tls::self_signed(own_names, Clock::wall())?, true),
+    };
+    let tls = Arc::new(tls);
+    let any = if standalone { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
+    let secure = bind(SocketAddr::new(bind_address.unwrap_or(any.into()), secure_port)).await?;
     let observability = bind(observability_address).await?;
-    let adapter = Adapter::start(&engine, &telemetry, &tls, secure, observability)?;
+    let listeners = Listeners { secure, observability };
+    let adapter = Adapter::start(&engine, &telemetry, &tls, listeners, joined.as_ref())?;
+    if let Some(joined) = &mut joined {
+        if is_managed {
+            joined.keep_certificate(&tls, &telemetry);
+        }
+        joined.warm(&engine);
+        joined.when_known(adapter.settling());
+    }
     if let Some(path) = config {
         let (engine, telemetry) = (Arc::clone(&engine), Arc::clone(&telemetry));
         let reloader = Reloader { path, flags, sources, catalog, engine, telemetry, seen };
@@ -173,7 +193,8 @@ async fn serve(args: Args) -> Result<ExitCode> {
         observability = %format_args!("http://{}", adapter.observability),
         sources = source_names.join(","),
         certificate_sha256 = tls.fingerprint(),
-        "serving local callers without authentication (--standalone)"
+        "{}",
+        if standalone { "serving local callers without authentication (--standalone)" } else { "serving" }
     );
 
     let signal = wait_for_signal().await?;
@@ -184,6 +205,9 @@ async fn serve(args: Args) -> Result<ExitCode> {
         tokio::time::timeout(if signal == "SIGTERM" { LINGER } else { Duration::ZERO }, wait_for_signal())
             .await;
     let drained = adapter.end().await?;
+    if let Some(joined) = joined {
+        joined.leave().await;
+    }
     info!(open = drained.open, cut = drained.cut, "ended");
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ use super::time::Timestamp;
 
 mod arrange;
 mod builder;
+mod lost;
 pub use builder::Builder;
 
 /// One label: name and value. Both are shared, since a fleet repeats them thousands of times.

@@ -60,6 +60,8 @@ pub struct Pod {
     /// Whether it serves or may come to: neither ended nor about to end. The others do not count, as
     /// they do not for the HPA.
     pub counts: bool,
+    /// Whether it is ready to serve, as the kubelet sees it.
+    pub ready: bool,
 }
 
 impl Pod {
@@ -130,6 +132,7 @@ mod tests {
             reached_by: None,
             ports: Arc::new([]),
             counts: true,
+            ready: true,
         }
     }
 

@@ -10,7 +10,8 @@ use tracing::{debug, info, warn};
 
 use super::clock::Clock;
 use super::slot::Slot;
-use crate::core::freshness::{Refreshed, Snapshot};
+use crate::core::freshness::{Coverage, Refreshed, Snapshot};
+use crate::core::series::SeriesSet;
 use crate::core::signal::Signal;
 use crate::core::time::Timestamp;
 use crate::core::workload::Inventory;
@@ -162,6 +163,19 @@ async fn refresh(slot: &Arc<Slot>, context: &Context) -> Result<(), SourceError>
     }
 }
 
+/// The set with what the cluster knows of its pods.
+fn placed(set: SeriesSet, slot: &Slot, coverage: &Coverage, known: &dyn Inventory) -> SeriesSet {
+    let set = set.joined_by_address(&slot.signal, |address| {
+        known.at(address).map(|pod| (Arc::clone(&pod.namespace), Arc::clone(&pod.name)))
+    });
+    // What is read directly knows of its targets itself.
+    let before = slot.snapshot();
+    let Some(before) = before.set.as_ref().filter(|_| slot.source.renews_every().is_none()) else { return set };
+    set.keeping_lost(before, &slot.signal, |namespace, name| {
+        coverage.includes(namespace) && known.pod(namespace, name).is_some_and(|pod| pod.counts && pod.ready)
+    })
+}
+
 /// What is known after reading the source once more.
 async fn read(
     slot: Arc<Slot>,
@@ -174,9 +188,7 @@ async fn read(
     let Answer { set, memory_from, warnings, cost } =
         slot.source.fetch(&slot.signal, &coverage, asked_at).await?;
     let set = match &inventory {
-        Some(known) => set.joined_by_address(&slot.signal, |address| {
-            known.at(address).map(|pod| (Arc::clone(&pod.namespace), Arc::clone(&pod.name)))
-        }),
+        Some(known) => placed(set, &slot, &coverage, &**known),
         None => set,
     };
     let took = cost.unwrap_or_else(|| began.elapsed());

@@ -13,7 +13,7 @@ use super::pages::{Pods, router};
 use super::show::Show;
 use super::stage::Stage;
 use crate::catalog::{Catalog, STATISTICS};
-use crate::cli::adapter::{Adapter, bind};
+use crate::cli::adapter::{Adapter, Listeners, bind};
 use crate::cli::print;
 use crate::core::metric::{Formula, Metric};
 use crate::core::signal::{SeriesSignal, Signal};
@@ -89,7 +89,7 @@ async fn adapter(play: &Play, pods: Pods, address: SocketAddr) -> Result<Adapter
     let engine = Arc::new(Engine::new(catalog, definitions, Pace::default(), Arc::clone(&telemetry)));
     let tls = Arc::new(Tls::self_signed(&["localhost"], Clock::wall())?);
     let (secure, own) = (bind(address).await?, bind(SocketAddr::new(address.ip(), 0)).await?);
-    Adapter::start(&engine, &telemetry, &tls, secure, own)
+    Adapter::start(&engine, &telemetry, &tls, Listeners { secure, observability: own }, None)
 }
 
 /// Quantiles, means and ratios of rates over a window that passes as fast as the day does. A rate itself

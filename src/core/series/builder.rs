@@ -146,7 +146,7 @@ fn index_of(columns: &mut Vec<Column>, column: Column) -> usize {
 }
 
 /// Columns in their final order (buckets rise), and for each the index it had.
-fn ordered(columns: &[Column]) -> (Vec<Column>, Vec<usize>) {
+pub(super) fn ordered(columns: &[Column]) -> (Vec<Column>, Vec<usize>) {
     let rank = |column: &Column| match column {
         Column::Term(index) => (0, *index as f64),
         Column::Bucket(upper) => (1, *upper),
