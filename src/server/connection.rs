@@ -1,4 +1,5 @@
-//! One connection: handshake, HTTP, and the three ways it ends (the peer, idleness, shutdown).
+//! One connection: handshake, HTTP, and the ways it ends (the peer, idleness, shutdown, or an answer that
+//! says `connection: close`).
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -6,19 +7,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::response::Response;
-use http::Request;
+use http::header::CONNECTION;
+use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::{Service, ServiceExt as _};
 
 use super::limits::Limits;
+use super::presented::Presented;
 use super::tls::Tls;
 
 /// Bytes of answer that one HTTP/2 stream may buffer before its body is no longer polled. With 100
@@ -42,6 +45,9 @@ pub struct ConnectionInfo {
     pub peer: SocketAddr,
     /// Whether the connection is encrypted.
     pub tls: bool,
+    /// The certificates of a peer that has any and proved that it holds the key. Nobody has looked yet who
+    /// issued them.
+    pub presented: Option<Arc<Presented>>,
 }
 
 /// HTTP as this listener speaks it, built once and lent to every connection.
@@ -92,7 +98,7 @@ impl Http {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "failed to set TCP_NODELAY");
         }
-        let info = ConnectionInfo { peer, tls: tls.is_some() };
+        let mut info = ConnectionInfo { peer, tls: tls.is_some(), presented: None };
         let Some(tls) = tls else {
             return self.drive(&self.either, stream, info, service, drain).await;
         };
@@ -100,7 +106,9 @@ impl Http {
         match timeout(self.limits.handshake, TlsAcceptor::from(tls.config()).accept(stream)).await {
             Ok(Ok(stream)) => {
                 // The protocol is agreed on: no need to guess it from the first bytes.
-                let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                let session = stream.get_ref().1;
+                let h2 = session.alpn_protocol() == Some(b"h2");
+                info.presented = session.peer_certificates().and_then(Presented::new).map(Arc::new);
                 let http = if h2 { &self.h2 } else { &self.h1 };
                 self.drive(http, stream, info, service, drain).await;
             }
@@ -128,9 +136,17 @@ impl Http {
         let service = service_fn(move |mut request: Request<Incoming>| {
             let in_flight = counted.begin();
             request.extensions_mut().insert(info.clone());
+            let version = request.version();
             let answer = service.clone().oneshot(request);
             async move {
-                let answer = answer.await;
+                let mut answer = answer.await;
+                // HTTP/1 obeys this header by itself; HTTP/2 has a GOAWAY for it and no such header.
+                if version == Version::HTTP_2
+                    && let Ok(answer) = &mut answer
+                    && answer.headers_mut().remove(CONNECTION).is_some_and(|value| value == "close")
+                {
+                    in_flight.last.notify_one();
+                }
                 drop(in_flight);
                 answer
             }
@@ -141,6 +157,7 @@ impl Http {
             end = connection.as_mut() => Ok(end),
             // An error means that the listener is gone, which is a shutdown too.
             _ = drain.changed() => Err("shutdown"),
+            () = requests.last.notified() => Err("the last answer"),
             () = requests.idle(&self.limits) => Err("idle"),
         };
         let end = match end {
@@ -162,6 +179,8 @@ impl Http {
 #[derive(Debug, Default)]
 struct Requests {
     begun: AtomicU64,
+    /// Told of an answer after which the connection ends.
+    last: Notify,
 }
 
 impl Requests {

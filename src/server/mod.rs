@@ -12,6 +12,7 @@ mod connection;
 pub mod guard;
 mod limits;
 pub mod listener;
+mod presented;
 pub mod tls;
 
 #[cfg(test)]
@@ -19,3 +20,4 @@ mod tests;
 
 pub use connection::ConnectionInfo;
 pub use limits::Limits;
+pub use presented::Presented;

@@ -1,7 +1,6 @@
 //! The serving certificate: from files or self-signed, replaced while connections are served.
 //!
-//! Everything a handshake needs sits in one `rustls::ServerConfig` that is swapped whole, so that later
-//! the CAs for client certificates are replaced together with the certificate.
+//! Everything a handshake needs sits in one `rustls::ServerConfig` that is swapped whole.
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +13,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{InconsistentKeys, ServerConfig};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+use super::presented::AnyCertificate;
 
 /// Validity of a self-signed certificate: a year. A process that lives longer would have to restart.
 const SELF_SIGNED_VALIDITY: Duration = Duration::from_hours(365 * 24);
@@ -231,7 +232,7 @@ impl Served {
         let fingerprint = chain.first().map(|cert| Sha256::digest(cert).into()).unwrap_or_default();
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
+            .with_client_cert_verifier(Arc::new(AnyCertificate::new()))
             // Also checks that the key belongs to the certificate.
             .with_single_cert(chain, key)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
