@@ -1,1 +1,7 @@
 //! What we watch in the cluster, and what we keep there.
+
+pub mod certificate;
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub mod registration;
+pub mod serving;
