@@ -6,6 +6,8 @@
 //! 1. The next CA joins the bundle; certificates still come from the present one.
 //! 2. Once every API service has had that bundle for [`SETTLED`], the next CA issues the certificate.
 //! 3. Once the last certificate of the old CA has expired, the old CA leaves the bundle.
+#[cfg(test)]
+pub(super) mod fixtures;
 mod make;
 mod plan;
 mod state;

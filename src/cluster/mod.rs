@@ -4,4 +4,5 @@ pub mod certificate;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod registration;
+mod retry;
 pub mod serving;

@@ -150,9 +150,17 @@ impl State {
         }
     }
 
-    /// True if the CA that signed `serving` is in this bundle, so that clients still accept it.
-    pub fn trusts(&self, serving: &Serving) -> bool {
-        serving.chain.first().and_then(parse).is_some_and(|certificate| {
+    /// The names a new certificate is to be for: `names`, and those of a certificate that is good but lacks
+    /// some. In an upgrade that changes names, old and new replicas then do not take turns.
+    pub fn all_names(&self, names: &BTreeSet<String>, now: SystemTime) -> BTreeSet<String> {
+        let lacking = |serving: &&Serving| serving.validity.includes(now) && !names.is_subset(&serving.names);
+        let others = self.serving.as_ref().filter(lacking).map(|serving| &serving.names);
+        names.iter().chain(others.into_iter().flatten()).cloned().collect()
+    }
+
+    /// True if the CA that signed this certificate is in the bundle, so that clients accept it.
+    pub fn trusts(&self, certificate: &CertificateDer<'_>) -> bool {
+        parse(certificate).is_some_and(|certificate| {
             self.authorities
                 .iter()
                 .filter_map(|authority| parse(&authority.der))
