@@ -7,13 +7,13 @@ pub mod identity;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::{MetricType, counter::ConstCounter};
 use prometheus_client::registry::Registry;
@@ -50,6 +50,11 @@ struct ResultLabels {
     result: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ApiServiceLabels {
+    api_service: &'static str,
+}
+
 /// Our own metrics.
 #[derive(Debug, Default)]
 pub struct Telemetry {
@@ -66,6 +71,9 @@ pub struct Telemetry {
     certificate_reloads: Family<ResultLabels, Counter>,
     /// Who was recognised and who was let in.
     pub identity: identity::Identity,
+    /// A family, so that it is absent as long as the time is not known.
+    certificate_expiry: Family<[(&'static str, &'static str); 0], Gauge>,
+    registrations: Family<ApiServiceLabels, Gauge>,
 }
 
 #[derive(Debug)]
@@ -126,6 +134,17 @@ impl Telemetry {
         self.certificate_reloads.get_or_create(&ResultLabels { result: result(good) }).inc();
     }
 
+    /// The managed serving certificate is good until then.
+    pub fn certificate_expires(&self, until: SystemTime) {
+        let seconds = until.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.certificate_expiry.get_or_create(&[]).set(i64::try_from(seconds).unwrap_or(i64::MAX));
+    }
+
+    /// Whether this APIService points at us and trusts our CAs.
+    pub fn registered(&self, api_service: &'static str, registered: bool) {
+        self.registrations.get_or_create(&ApiServiceLabels { api_service }).set(i64::from(registered));
+    }
+
     /// A registry of everything here, ready to be encoded; more collectors may be added to it.
     pub fn registry(self: &Arc<Self>) -> Registry {
         let mut registry = Registry::with_prefix("inferometer");
@@ -140,6 +159,16 @@ impl Telemetry {
             "certificate_reloads",
             "Serving certificates taken or refused",
             self.certificate_reloads.clone(),
+        );
+        registry.register(
+            "certificate_expiry_timestamp_seconds",
+            "When the managed serving certificate expires, in Unix time",
+            self.certificate_expiry.clone(),
+        );
+        registry.register(
+            "api_service_registered",
+            "Whether the APIService points at us and trusts our CAs",
+            self.registrations.clone(),
         );
         registry.register_collector(Box::new(RequestPath(Arc::clone(self))));
         registry.register_collector(Box::new(identity::Encoded(Arc::clone(self))));

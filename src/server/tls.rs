@@ -1,4 +1,4 @@
-//! The serving certificate: from files or self-signed, replaced while connections are served.
+//! The serving certificate: from files, self-signed or handed in, replaced while connections are served.
 //!
 //! Everything a handshake needs sits in one `rustls::ServerConfig` that is swapped whole.
 use std::io;
@@ -80,8 +80,8 @@ pub enum TlsError {
     /// No certificate could be generated.
     #[error("failed to generate a certificate: {0}")]
     Generate(#[from] rcgen::Error),
-    /// The TLS library refused a generated certificate.
-    #[error("failed to use the generated certificate: {0}")]
+    /// The TLS library refused a certificate that comes from no file.
+    #[error("failed to use the certificate: {0}")]
     Setup(#[from] rustls::Error),
 }
 
@@ -136,6 +136,17 @@ impl Tls {
         let files = Files { cert: cert.into(), key: key.into() };
         let served = files.read()?.parse(&files)?;
         Ok(Self { current: ArcSwap::from_pointee(served), files: Some(files) })
+    }
+
+    /// Serves this chain and key, which come from elsewhere than files, from the next handshake on.
+    /// Connections that are open go on. On an error the certificate in use stays in use.
+    pub fn replace(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<(), TlsError> {
+        self.current.store(Arc::new(Served::new(chain, key, Hash::default())?));
+        Ok(())
     }
 
     /// What the next handshake uses.
