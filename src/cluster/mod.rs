@@ -1,1 +1,20 @@
 //! What we watch in the cluster, and what we keep there.
+
+mod addresses;
+pub mod client;
+mod follow;
+mod health;
+mod hpas;
+mod inventory;
+mod metrics;
+mod object;
+mod owners;
+mod pods;
+mod pool;
+mod published;
+pub mod warm;
+pub mod watch;
+mod write;
+
+pub use inventory::Cluster;
+pub use metrics::WatchMetrics;
