@@ -16,7 +16,7 @@ use super::cluster::Joined;
 use crate::api::measure::Measured;
 use crate::api::{Api, router};
 use crate::auth::Authorized;
-use crate::cluster::metrics::WatchMetrics;
+use crate::cluster::WatchMetrics;
 use crate::engine::Engine;
 use crate::engine::observe::Signals;
 use crate::server::Limits;

@@ -1,9 +1,27 @@
 //! What we watch in the cluster, and what we keep there.
 
+mod addresses;
 pub mod authentication;
 pub mod certificate;
+pub mod client;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod follow;
+mod health;
+mod hpas;
+mod inventory;
+mod metrics;
+mod object;
+mod owners;
+mod pods;
+mod pool;
+mod published;
 pub mod registration;
 mod retry;
 pub mod serving;
+pub mod warm;
+pub mod watch;
+mod write;
+
+pub use inventory::Cluster;
+pub use metrics::WatchMetrics;

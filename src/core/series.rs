@@ -18,16 +18,21 @@ pub type Label = (Arc<str>, Arc<str>);
 /// What names a pod and a part of it.
 const POD: [&str; 3] = ["container", "namespace", "pod"];
 
-/// Labels of one series, sorted by name.
+/// Labels of one series or object, sorted by name. A copy shares them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Labels(Box<[Label]>);
+pub struct Labels(Arc<[Label]>);
 
 impl Labels {
     /// From pairs in any order; of a repeated name the first stays.
     pub fn new(mut pairs: Vec<Label>) -> Self {
         pairs.sort_by(|a, b| a.0.cmp(&b.0));
         pairs.dedup_by(|b, a| a.0 == b.0);
-        Self(pairs.into_boxed_slice())
+        Self(pairs.into())
+    }
+
+    /// Whether others hold this very set, too.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 
     /// The value of `name`, if it is there and not empty (Prometheus does not tell the two apart).
@@ -57,7 +62,7 @@ impl Labels {
         let is_watching = POD.iter().any(|name| both_have(name));
         let mut pairs: Vec<Label> = Vec::with_capacity(self.0.len() + target.0.len());
         pairs.extend_from_slice(&target.0);
-        for (name, value) in &self.0 {
+        for (name, value) in self.0.iter() {
             let mut name = Arc::clone(name);
             if is_watching && POD.contains(&&*name) {
                 name = format!("exported_{name}").into();

@@ -210,7 +210,7 @@ fn add_neutral(labels: &mut Labels, neutral: &NeutralLabels) {
     if let Some(engine) = &neutral.engine {
         pairs.push((Arc::from("engine"), Arc::clone(engine)));
     }
-    for (name, value) in &labels.0 {
+    for (name, value) in labels.0.iter() {
         let is_own_engine = neutral.engine.is_some() && name.as_ref() == "engine";
         let name = if is_own_engine { Arc::from("engine_index") } else { Arc::clone(name) };
         pairs.push((name, Arc::clone(value)));
