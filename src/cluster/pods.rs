@@ -29,6 +29,7 @@ impl Body for PodObject {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Spec {
+    node_name: Option<String>,
     host_network: bool,
     containers: Vec<Container>,
     init_containers: Vec<Container>,
@@ -55,12 +56,20 @@ pub(super) struct ContainerPort {
 #[serde(default)]
 struct Status {
     phase: Option<String>,
+    conditions: Vec<Condition>,
     #[serde(rename = "hostIP")]
     host_ip: Option<String>,
     #[serde(rename = "podIP")]
     pod_ip: Option<String>,
     #[serde(rename = "podIPs")]
     pod_ips: Vec<PodIp>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -85,6 +94,16 @@ impl PodObject {
     pub(super) fn counts(&self) -> bool {
         let has_ended = matches!(self.status.phase.as_deref(), Some("Succeeded" | "Failed"));
         !has_ended && self.metadata.deletion_timestamp.is_none()
+    }
+
+    /// Whether it is ready, as its kubelet sees it.
+    pub(super) fn ready(&self) -> bool {
+        self.status.conditions.iter().any(|one| one.kind == "Ready" && one.status == "True")
+    }
+
+    /// The node that it runs on, once it has one.
+    pub(super) fn node(&self) -> Option<&str> {
+        self.spec.node_name.as_deref()
     }
 
     /// Its addresses, none before it has any.
@@ -158,6 +177,14 @@ mod tests {
         let pod = pod(spec, json!({}));
         let ports: Vec<_> = pod.ports().map(|port| (port.name.as_deref(), port.container_port)).collect();
         assert_eq!(ports, [(Some("http"), 8000), (None, 15090)]);
+    }
+
+    #[test]
+    fn readiness_is_the_condition_of_that_name() {
+        let ready = |conditions: serde_json::Value| pod(json!({}), json!({ "conditions": conditions })).ready();
+        assert!(ready(json!([{"type": "Initialized", "status": "True"}, {"type": "Ready", "status": "True"}])));
+        assert!(!ready(json!([{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}])));
+        assert!(!ready(json!([])));
     }
 
     #[test]

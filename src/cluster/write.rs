@@ -276,7 +276,9 @@ impl Writer {
             ip: own(addresses.first),
             reached_by: addresses.first,
             ports: self.ports.list(ports),
+            node: object.node().map(|node| self.texts.text(node)),
             counts: object.counts(),
+            ready: object.ready(),
             namespace,
         };
         let created = meta.creation_timestamp.map_or(0, |time| u32::try_from(time.as_second()).unwrap_or(0));

@@ -195,6 +195,7 @@ pub(crate) fn pod(name: &str, of: &str, owners: &str) -> Pod {
         owners: owners.split(',').filter(|pair| !pair.is_empty()).map(owner).collect(),
         ip: None,
         reached_by: None,
+        node: None,
         ports: Arc::new([]),
         counts: true,
         ready: true,

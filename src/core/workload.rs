@@ -55,6 +55,8 @@ pub struct Pod {
     pub ip: Option<IpAddr>,
     /// The address it is reached by, its node's included.
     pub reached_by: Option<IpAddr>,
+    /// The node it runs on, once it has one.
+    pub node: Option<Arc<str>>,
     /// The ports of its containers.
     pub ports: Arc<[Port]>,
     /// Whether it serves or may come to: neither ended nor about to end. The others do not count, as
@@ -65,13 +67,14 @@ pub struct Pod {
 }
 
 impl Pod {
-    /// The value of a selector's key: a label of the pod, the name of an owner by its kind, or the name
-    /// of its `workload`.
+    /// The value of a selector's key: a label of the pod, the name of an owner by its kind, the name of
+    /// its `workload`, or its `node`.
     pub fn label(&self, key: &str) -> Option<&str> {
         if let Some(value) = self.labels.get(key) {
             return Some(value);
         }
         let owner = match key {
+            "node" => return self.node.as_deref(),
             "workload" => self.workload(),
             _ => self.owners.iter().find(|owner| *owner.kind == *key),
         };
@@ -130,6 +133,7 @@ mod tests {
             owners: owners.iter().map(|(k, n)| Owner { kind: (*k).into(), name: (*n).into() }).collect(),
             ip: None,
             reached_by: None,
+            node: Some("n1".into()),
             ports: Arc::new([]),
             counts: true,
             ready: true,
@@ -147,6 +151,7 @@ mod tests {
         assert_eq!(one.label("inferenceservice"), Some("llm"));
         assert_eq!(one.label("workload"), Some("vllm"), "an InferenceService has no replicas of its own");
         assert_eq!(one.label("job"), Some("nightly"), "the pod's own label comes first");
+        assert_eq!(one.label("node"), Some("n1"));
         assert_eq!(one.label("statefulset"), None);
     }
 

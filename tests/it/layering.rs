@@ -25,14 +25,17 @@ const LAYERS: [(&str, Option<&[&str]>); 12] = [
 
 /// What would let the core wait, read a clock or reach outside.
 const IMPURE_WORDS: [&str; 4] = ["async", "await", "Instant", "SystemTime"];
-const IMPURE_PATHS: [&[&str]; 9] = [
+const IMPURE_PATHS: [&[&str]; 11] = [
     &["tokio"],
     &["reqwest"],
     &["kube"],
     &["hyper"],
     &["axum"],
     &["std", "fs"],
-    &["std", "net"],
+    // Addresses are values.
+    &["std", "net", "TcpListener"],
+    &["std", "net", "TcpStream"],
+    &["std", "net", "UdpSocket"],
     &["std", "env"],
     &["std", "thread"],
 ];

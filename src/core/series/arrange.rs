@@ -95,7 +95,7 @@ impl SeriesSet {
             let pod = pod_of(&one.labels);
             let labels = match pod {
                 Some((namespace, pod)) => {
-                    let mut pairs = one.labels.0.into_vec();
+                    let mut pairs = one.labels.0.to_vec();
                     // Labels that are there but empty would win over these.
                     pairs.retain(|(name, _)| !matches!(name.as_ref(), "namespace" | "pod"));
                     pairs.extend([("namespace".into(), namespace), ("pod".into(), pod)]);
