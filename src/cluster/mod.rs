@@ -12,6 +12,8 @@ mod owners;
 mod pods;
 mod pool;
 mod published;
+#[cfg(test)]
+mod tests;
 pub mod warm;
 pub mod watch;
 mod write;
