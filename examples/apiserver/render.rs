@@ -155,11 +155,11 @@ fn uid(name: &str) -> String {
 /// What the server notes of who set which field; a good part of any object.
 static MANAGED: LazyLock<Value> = LazyLock::new(|| {
     let fields = |part: &str, count: u32| -> serde_json::Map<String, Value> {
-        (0..count).map(|number| (format!("f:{part}Setting{number}"), json!({".": {}, "f:value": {}}))).collect()
+        (0..count)
+            .map(|number| (format!("f:{part}Setting{number}"), json!({".": {}, "f:value": {}})))
+            .collect()
     };
-    let entry = |manager: &str, part: &str, count: u32| {
-        json!({"manager": manager, "operation": "Update", "apiVersion": "v1", "time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": fields(part, count)}})
-    };
+    let entry = |manager: &str, part: &str, count: u32| json!({"manager": manager, "operation": "Update", "apiVersion": "v1", "time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": fields(part, count)}});
     json!([entry("kube-controller-manager", "container", 20), entry("kubelet", "status", 16)])
 });
 
@@ -185,7 +185,8 @@ static POD: LazyLock<Vec<String>> = LazyLock::new(|| {
         "nodeName": "gpu-node", "schedulerName": "default-scheduler", "serviceAccountName": "engine",
         "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}, {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}],
     });
-    let conditions = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"].map(condition);
+    let conditions = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"]
+        .map(condition);
     let text = format!(
         "{{\"metadata\":{mark},\"spec\":{spec},\"status\":{{\"phase\":\"Running\",\"conditions\":{conditions},\"hostIP\":\"192.168.1.1\",\"hostIPs\":[{{\"ip\":\"192.168.1.1\"}}],\"podIP\":\"{mark}\",\"podIPs\":[{{\"ip\":\"{mark}\"}}],\"startTime\":\"2026-01-01T00:00:00Z\",\"containerStatuses\":[{{\"name\":\"engine\",\"ready\":true,\"restartCount\":{mark},\"image\":\"registry.example.com/inference/engine:v1.2.3\",\"imageID\":\"registry.example.com/inference/engine@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"state\":{{\"running\":{{\"startedAt\":\"2026-01-01T00:01:00Z\"}}}}}}],\"qosClass\":\"Burstable\"}}}}",
         conditions = json!(conditions),
@@ -254,5 +255,7 @@ pub(crate) fn authentication() -> Value {
 }
 
 static AUTHORITY: LazyLock<String> = LazyLock::new(|| {
-    rcgen::generate_simple_self_signed(["front-proxy-ca".to_owned()]).map(|made| made.cert.pem()).unwrap_or_default()
+    rcgen::generate_simple_self_signed(["front-proxy-ca".to_owned()])
+        .map(|made| made.cert.pem())
+        .unwrap_or_default()
 });

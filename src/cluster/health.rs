@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::inventory::Cluster;
+use super::metrics::WatchMetrics;
 use super::object::Kind;
 use crate::core::workload::Knowledge;
 
@@ -31,15 +32,20 @@ enum State {
 /// What the watches that questions depend on are doing. Told of others it does nothing.
 pub(super) struct Health {
     cluster: Arc<Cluster>,
+    metrics: Arc<WatchMetrics>,
     watches: Mutex<HashMap<&'static str, State>>,
 }
 
 impl Health {
     /// Of watches of these kinds, which have yet to begin.
-    pub(super) fn new<'a>(cluster: Arc<Cluster>, kinds: impl IntoIterator<Item = &'a Kind>) -> Self {
+    pub(super) fn new<'a>(
+        cluster: Arc<Cluster>,
+        metrics: Arc<WatchMetrics>,
+        kinds: impl IntoIterator<Item = &'a Kind>,
+    ) -> Self {
         let needed = kinds.into_iter().filter(|kind| kind.needed);
         let watches = needed.map(|kind| (kind.name, State::Unlisted)).collect();
-        Self { cluster, watches: Mutex::new(watches) }
+        Self { cluster, metrics, watches: Mutex::new(watches) }
     }
 
     /// All objects were listed.
@@ -99,6 +105,7 @@ impl Health {
             }
         }
         self.cluster.know(&knowledge);
+        self.metrics.complete(knowledge == Knowledge::Complete);
     }
 
     fn watches(&self) -> MutexGuard<'_, HashMap<&'static str, State>> {

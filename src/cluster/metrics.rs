@@ -19,13 +19,18 @@ pub struct WatchMetrics {
     errors: Family<KindLabels, Counter>,
     malformed: Family<KindLabels, Counter>,
     bad_selectors: Counter,
+    complete: Gauge,
 }
 
 impl WatchMetrics {
     /// Adds them to a registry, under `cluster_…`.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("cluster_objects", "Objects kept in memory by kind", self.objects.clone());
-        registry.register("cluster_lists", "Complete lists taken by kind, the first one included", self.lists.clone());
+        registry.register(
+            "cluster_lists",
+            "Complete lists taken by kind, the first one included",
+            self.lists.clone(),
+        );
         registry.register("cluster_watch_errors", "Failed lists and watches by kind", self.errors.clone());
         registry.register(
             "cluster_malformed_objects",
@@ -37,6 +42,15 @@ impl WatchMetrics {
             "Metrics of autoscalers left out because their selector is none",
             self.bad_selectors.clone(),
         );
+        registry.register(
+            "cluster_complete",
+            "Whether all pods and their owners are known as of a moment ago: 1 or 0",
+            self.complete.clone(),
+        );
+    }
+
+    pub(super) fn complete(&self, complete: bool) {
+        self.complete.set(i64::from(complete));
     }
 
     pub(super) fn objects(&self, kind: &'static str, count: usize) {

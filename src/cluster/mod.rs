@@ -19,6 +19,8 @@ mod published;
 pub mod registration;
 mod retry;
 pub mod serving;
+#[cfg(test)]
+mod tests;
 pub mod warm;
 pub mod watch;
 mod write;

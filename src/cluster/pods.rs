@@ -7,8 +7,7 @@ use serde::Deserialize;
 use super::object::{Body, Kind, Meta};
 
 /// Whole pods: their metadata has neither address nor phase nor ports.
-pub(super) static PODS: Kind =
-    Kind { name: "pod", path: "/api/v1/pods", metadata_only: false, needed: true };
+pub(super) static PODS: Kind = Kind { name: "pod", path: "/api/v1/pods", metadata_only: false, needed: true };
 
 /// A pod, as far as it concerns us.
 #[derive(Debug, Clone, Deserialize)]
@@ -140,7 +139,10 @@ mod tests {
         serde_json::from_str(&text).expect("the pod is well-formed")
     }
 
-    fn addresses(spec: serde_json::Value, status: serde_json::Value) -> (Option<String>, Option<String>, bool) {
+    fn addresses(
+        spec: serde_json::Value,
+        status: serde_json::Value,
+    ) -> (Option<String>, Option<String>, bool) {
         let Addresses { first, second, are_the_nodes } = pod(spec, status).addresses();
         (first.map(|ip| ip.to_string()), second.map(|ip| ip.to_string()), are_the_nodes)
     }

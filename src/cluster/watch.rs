@@ -25,7 +25,7 @@ pub fn start(client: &Client, metrics: &Arc<WatchMetrics>) -> (Arc<Cluster>, Joi
     let autoscalers = Arc::new(Autoscalers::default());
     let cluster = Arc::new(Cluster::new(Arc::clone(&autoscalers)));
     let kinds = [&PODS, &AUTOSCALERS].into_iter().chain(&OWNERS);
-    let health = Arc::new(Health::new(Arc::clone(&cluster), kinds));
+    let health = Arc::new(Health::new(Arc::clone(&cluster), Arc::clone(metrics), kinds));
     let mut tasks = JoinSet::new();
     let run = Run { client, health: &health, metrics };
     for kind in &OWNERS {

@@ -244,8 +244,7 @@ impl Writer {
                 continue;
             }
             let Some((_, created)) = published.find(namespace, &old.name) else { continue };
-            let second =
-                self.seconds.get(&(Arc::clone(&old.namespace), Arc::clone(&old.name))).copied();
+            let second = self.seconds.get(&(Arc::clone(&old.namespace), Arc::clone(&old.name))).copied();
             let pod = Arc::new(Pod { owners, ..Pod::clone(&old) });
             self.publish(published, Some(&old), Some(New { pod, created, second }), namespace, &old.name);
         }
@@ -285,12 +284,7 @@ impl Writer {
         New { pod: Arc::new(pod), created, second: own(addresses.second) }
     }
 
-    fn chain(
-        &mut self,
-        published: &Published,
-        namespace: &Arc<str>,
-        nearest: Option<Owner>,
-    ) -> Arc<[Owner]> {
+    fn chain(&mut self, published: &Published, namespace: &Arc<str>, nearest: Option<Owner>) -> Arc<[Owner]> {
         let chain = nearest.map(|nearest| {
             let pods_own = |name: &str| published.pod(namespace, name)?.owners.first().cloned();
             match self.controllers.get(namespace) {
@@ -312,7 +306,8 @@ impl Writer {
     }
 
     fn labels(&mut self, pairs: &[(String, String)]) -> Labels {
-        let label = |(name, value): &(String, String)| -> Label { (self.texts.text(name), self.texts.text(value)) };
+        let label =
+            |(name, value): &(String, String)| -> Label { (self.texts.text(name), self.texts.text(value)) };
         let labels = Labels::new(pairs.iter().map(label).collect());
         self.labels.share(labels)
     }
