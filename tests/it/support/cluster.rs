@@ -163,7 +163,8 @@ pub(crate) struct Aggregator(Client);
 impl Aggregator {
     /// Trusts this bundle only, and presents this certificate if it has one.
     pub(crate) fn connect(server: &Server, bundle: &str, identity: Option<&Issued>) -> Self {
-        let roots = reqwest::Certificate::from_pem_bundle(bundle.as_bytes()).expect("a bundle of certificates");
+        let roots =
+            reqwest::Certificate::from_pem_bundle(bundle.as_bytes()).expect("a bundle of certificates");
         Self::over(server, reqwest::Client::builder().tls_certs_only(roots), identity)
     }
 

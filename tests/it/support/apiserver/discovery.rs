@@ -14,15 +14,17 @@ pub(super) fn document(state: &State, path: &str) -> Option<Json> {
             "buildDate": "2026-01-01T00:00:00Z", "goVersion": "go1.26", "compiler": "gc", "platform": "linux/amd64",
         })),
         ["readyz" | "livez" | "healthz"] => Some(Json::from("ok")),
-        ["api"] => Some(json!({ "kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [] })),
+        ["api"] => {
+            Some(json!({ "kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [] }))
+        }
         ["apis"] => {
             let mut groups: Vec<(&str, &str)> = served()
                 .filter(|kind| !kind.group.is_empty())
                 .map(|kind| (kind.group, kind.version))
                 .collect();
             groups.dedup();
-            groups.extend([("authentication.k8s.io", "v1"), ("authorization.k8s.io", "v1")]);
-            let groups: Vec<Json> = groups.into_iter().map(|(group, version)| one_group(group, version)).collect();
+            let groups: Vec<Json> =
+                groups.into_iter().map(|(group, version)| one_group(group, version)).collect();
             Some(json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups }))
         }
         ["apis", group] => {
@@ -54,7 +56,6 @@ fn resources<'k>(kinds: impl Iterator<Item = &'k Kind>, group: &str, version: &s
         })
         .collect();
     let name = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    let document =
-        json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": resources });
+    let document = json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": resources });
     (!document["resources"].as_array()?.is_empty()).then_some(document)
 }

@@ -13,7 +13,12 @@ pub(crate) struct Kind {
     pub(crate) custom: bool,
 }
 
-const fn kind(group: &'static str, version: &'static str, resource: &'static str, kind: &'static str) -> Kind {
+const fn kind(
+    group: &'static str,
+    version: &'static str,
+    resource: &'static str,
+    kind: &'static str,
+) -> Kind {
     Kind { group, version, resource, kind, namespaced: true, custom: false }
 }
 
@@ -50,11 +55,19 @@ pub(super) const KINDS: [Kind; 19] = [
 impl Kind {
     /// `pods`, `deployments.apps`: what messages and switches call it.
     pub(crate) fn full_name(&self) -> String {
-        if self.group.is_empty() { self.resource.to_owned() } else { format!("{}.{}", self.resource, self.group) }
+        if self.group.is_empty() {
+            self.resource.to_owned()
+        } else {
+            format!("{}.{}", self.resource, self.group)
+        }
     }
 
     pub(crate) fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     /// The kind of an object with these type fields.

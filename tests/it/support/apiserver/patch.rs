@@ -37,7 +37,11 @@ fn one(target: &mut Json, operation: &Json) -> Result<(), String> {
     let op = operation["op"].as_str().unwrap_or_default();
     if op == "test" {
         let found = target.pointer(path).cloned().unwrap_or(Json::Null);
-        return if found == value { Ok(()) } else { Err(format!("testing value {path} failed: test failed")) };
+        return if found == value {
+            Ok(())
+        } else {
+            Err(format!("testing value {path} failed: test failed"))
+        };
     }
     let missing = || format!("{op} operation does not apply: doc is missing path: {path}");
     let (parent, last) = path.rsplit_once('/').ok_or("a path begins with a slash")?;

@@ -33,7 +33,8 @@ impl Problem {
     }
 
     pub(super) fn conflict(key: &Key) -> Self {
-        let words = "the object has been modified; please apply your changes to the latest version and try again";
+        let words =
+            "the object has been modified; please apply your changes to the latest version and try again";
         let message = format!("Operation cannot be fulfilled on {} \"{}\": {words}", key.kind, key.name);
         Self::new(409, "Conflict", message)
     }

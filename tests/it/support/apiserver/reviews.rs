@@ -92,7 +92,8 @@ pub(super) struct Reviews(Mutex<Book>);
 impl Reviews {
     pub(super) fn new() -> Self {
         let mut grants = vec![Grant::new("system:masters", "*", "*", "*")];
-        for path in ["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*", "/version", "/version/"] {
+        for path in ["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*", "/version", "/version/"]
+        {
             grants.push(Grant::new("system:authenticated", "get", "", path));
         }
         Self(Mutex::new(Book { grants, ..Book::default() }))

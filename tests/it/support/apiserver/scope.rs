@@ -90,7 +90,8 @@ impl Scope {
     }
 
     pub(super) fn holds(&self, object: &Json) -> bool {
-        let text = |path: &str| object.pointer(&format!("/{path}")).and_then(Json::as_str).unwrap_or_default();
+        let text =
+            |path: &str| object.pointer(&format!("/{path}")).and_then(Json::as_str).unwrap_or_default();
         self.namespace.as_deref().is_none_or(|namespace| text("metadata/namespace") == namespace)
             && self.fields.iter().all(|(path, value, wanted)| (text(path) == value) == *wanted)
             && self.labels.matches(|key| object["metadata"]["labels"][key].as_str())

@@ -162,8 +162,9 @@ impl State {
         &self.events[from..]
     }
 
-    /// Forgets what happened.
+    /// Forgets what happened: every version that somebody may know is too old from now on.
     pub(super) fn compact(&mut self) {
+        self.version += 1;
         self.oldest = self.version;
         self.events.clear();
     }

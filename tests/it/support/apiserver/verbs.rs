@@ -31,7 +31,8 @@ pub(super) async fn serve(
     }
     let verb = verb(&parts.method, &target, &query);
     if shared.faults.forbids(verb, &kind.full_name()) {
-        let message = format!("{} is forbidden: User \"inferometer\" cannot {verb} resource", kind.full_name());
+        let message =
+            format!("{} is forbidden: User \"inferometer\" cannot {verb} resource", kind.full_name());
         return Err(Problem::new(403, "Forbidden", message));
     }
     match verb {
@@ -69,9 +70,9 @@ pub(super) async fn serve(
         }
         "patch" => {
             let change = parse(&body)?;
-            let (code, object) = shared.store.change(|state| {
-                patched(state, &target, &content_type(&parts.headers), &query, &change)
-            })?;
+            let (code, object) = shared
+                .store
+                .change(|state| patched(state, &target, &content_type(&parts.headers), &query, &change))?;
             Ok(answer(code, &form.show(&object)))
         }
         "delete" => {
@@ -185,7 +186,8 @@ fn list(state: &State, kind: &Kind, scope: &Scope, query: &Query) -> Result<Resp
     let (version, after) = match query.get("continue") {
         "" => (state.version, None),
         token => {
-            let (version, key) = resume(&scope.kind, token).ok_or_else(|| Problem::bad_request("a bad token"))?;
+            let (version, key) =
+                resume(&scope.kind, token).ok_or_else(|| Problem::bad_request("a bad token"))?;
             if version < state.oldest {
                 return Err(Problem::expired(version, state.oldest));
             }
@@ -230,4 +232,3 @@ fn resume(kind: &str, token: &str) -> Option<(u64, Key)> {
     let version = parts.next()?.parse().ok()?;
     Some((version, Key { kind: kind.to_owned(), namespace: parts.next()?, name: parts.next()? }))
 }
-
