@@ -118,7 +118,7 @@ async fn lists_are_cut_into_pages_and_selected_from() {
     let rest = page.metadata.continue_.clone().expect("there is more");
     assert_eq!((page.items.len(), page.metadata.remaining_item_count), (4, Some(2)));
     let page = all.list(&ListParams::default().limit(4).continue_token(&rest)).await.expect("a page");
-    let names: Vec<String> = page.items.iter().map(|pod| pod.name_any()).collect();
+    let names: Vec<String> = page.items.iter().map(kube::ResourceExt::name_any).collect();
     assert_eq!((names, page.metadata.continue_), (vec!["p4".to_owned(), "p9".to_owned()], None));
 
     let ai: Api<Pod> = Api::namespaced(client, "ai");

@@ -58,6 +58,9 @@ async fn an_outage_ends_nothing_for_the_hpa_controller_and_all_for_strangers() {
         assert_eq!(reply.status, 200, "{}", reply.text());
     }
     assert_undecided(&ask(&alice, WAITING).await);
+    let honoured = r#"result="stale_allowed""#;
+    let counted = site.server.own_metric("inferometer_access_decisions_total", &[honoured]).await;
+    assert!(counted >= 2.0, "what is honoured beyond its time is counted: {counted}");
 
     api.fault(None);
     until("all is as before", seconds(30), async || {

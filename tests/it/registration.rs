@@ -177,7 +177,9 @@ async fn a_secret_full_of_nonsense_is_no_end() {
 async fn without_rights_to_the_secret_we_serve_and_say_so() {
     let cluster = Cluster::start().await;
     let verbs = ["get", "list", "watch", "create", "update", "patch"];
-    verbs.iter().for_each(|verb| cluster.api.forbid(verb, "secrets", true));
+    for verb in verbs {
+        cluster.api.forbid(verb, "secrets", true);
+    }
     let server = cluster.launch(&[]).await;
     assert_eq!(server.client.get_as("/livez", "*/*").await.status, 200);
     until("the log says what is missing", seconds(20), async || {
@@ -185,7 +187,9 @@ async fn without_rights_to_the_secret_we_serve_and_say_so() {
         if log.contains("inferometer-tls") { Ok(()) } else { Err(log) }
     })
     .await;
-    verbs.iter().for_each(|verb| cluster.api.forbid(verb, "secrets", false));
+    for verb in verbs {
+        cluster.api.forbid(verb, "secrets", false);
+    }
     until("the Secret is there", seconds(60), async || secret(&cluster).ok_or("not yet")).await;
     let registered = bundle(&cluster).await;
     until_trusted(&cluster, &server, &registered).await;

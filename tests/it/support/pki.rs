@@ -1,6 +1,5 @@
 //! Certificate authorities and what they issue.
 
-use std::ops::Deref as _;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
@@ -9,7 +8,7 @@ use rcgen::{
 };
 
 /// How long before now everything here became valid.
-const SINCE: Duration = Duration::from_secs(48 * 3600);
+const SINCE: Duration = Duration::from_hours(48);
 
 /// A certificate authority with a key of its own.
 pub(crate) struct Authority {
@@ -82,7 +81,7 @@ impl Authority {
 
     /// An authority below this one.
     pub(crate) fn intermediate(&self, name: &str) -> Self {
-        let issuer = CertifiedIssuer::signed_by(authority(name), new_key(), self.issuer.deref())
+        let issuer = CertifiedIssuer::signed_by(authority(name), new_key(), &*self.issuer)
             .expect("an intermediate certificate");
         Self { between: issuer.pem() + &self.between, issuer }
     }
@@ -95,7 +94,7 @@ impl Authority {
     pub(crate) fn issue(&self, subject: &Subject) -> Issued {
         let mut params = CertificateParams::new(subject.hosts.clone()).expect("DNS names and addresses");
         let now = now();
-        let day = Duration::from_secs(24 * 3600);
+        let day = Duration::from_hours(24);
         params.not_before = (now - SINCE).into();
         params.not_after = if subject.expired { now - day } else { now + 30 * day }.into();
         params.extended_key_usages.clone_from(&subject.usages);
@@ -125,7 +124,7 @@ impl Issued {
 fn authority(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.not_before = (now() - SINCE).into();
-    params.not_after = (now() + Duration::from_secs(365 * 24 * 3600)).into();
+    params.not_after = (now() + Duration::from_hours(365 * 24)).into();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.distinguished_name = rcgen::DistinguishedName::new();

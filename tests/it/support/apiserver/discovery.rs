@@ -50,8 +50,8 @@ fn resources<'k>(kinds: impl Iterator<Item = &'k Kind>, group: &str, version: &s
         .filter(|kind| kind.group == group && kind.version == version)
         .map(|kind| {
             json!({
-                "name": kind.resource, "singularName": kind.kind.to_lowercase(), "namespaced": kind.namespaced,
-                "kind": kind.kind, "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
+                "name": kind.resource, "singularName": kind.singular.to_lowercase(), "namespaced": kind.namespaced,
+                "kind": kind.singular, "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
             })
         })
         .collect();

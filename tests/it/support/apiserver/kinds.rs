@@ -7,7 +7,8 @@ pub(crate) struct Kind {
     pub(crate) group: &'static str,
     pub(crate) version: &'static str,
     pub(crate) resource: &'static str,
-    pub(crate) kind: &'static str,
+    /// As `kind` in an object.
+    pub(crate) singular: &'static str,
     pub(crate) namespaced: bool,
     /// Defined by a CustomResourceDefinition, so not there until it is installed.
     pub(crate) custom: bool,
@@ -17,9 +18,9 @@ const fn kind(
     group: &'static str,
     version: &'static str,
     resource: &'static str,
-    kind: &'static str,
+    singular: &'static str,
 ) -> Kind {
-    Kind { group, version, resource, kind, namespaced: true, custom: false }
+    Kind { group, version, resource, singular, namespaced: true, custom: false }
 }
 
 const fn root_scoped(kind: Kind) -> Kind {
@@ -74,7 +75,7 @@ impl Kind {
     pub(crate) fn of(api_version: &str, kind: &str) -> Self {
         *KINDS
             .iter()
-            .find(|known| known.api_version() == api_version && known.kind == kind)
+            .find(|known| known.api_version() == api_version && known.singular == kind)
             .unwrap_or_else(|| panic!("{api_version} {kind} is not served"))
     }
 }

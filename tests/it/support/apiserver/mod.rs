@@ -112,10 +112,11 @@ impl ApiServer {
                     tokio::spawn(async move {
                         let conversation = async {
                             match acceptor {
-                                Some(acceptor) => match acceptor.accept(stream).await {
-                                    Ok(stream) => converse(stream, app).await,
-                                    Err(_) => {}
-                                },
+                                Some(acceptor) => {
+                                    if let Ok(stream) = acceptor.accept(stream).await {
+                                        converse(stream, app).await;
+                                    }
+                                }
                                 None => converse(stream, app).await,
                             }
                         };

@@ -53,12 +53,12 @@ fn one(target: &mut Json, operation: &Json) -> Result<(), String> {
             "remove" => drop(map.remove(&last).ok_or_else(missing)?),
             _ => return Err(format!("unknown operation {op}")),
         },
-        Json::Array(list) => {
-            let index = if last == "-" { list.len() } else { last.parse().map_err(|_| missing())? };
+        Json::Array(items) => {
+            let index = if last == "-" { items.len() } else { last.parse().map_err(|_| missing())? };
             match op {
-                "add" if index <= list.len() => list.insert(index, value),
-                "replace" if index < list.len() => list[index] = value,
-                "remove" if index < list.len() => drop(list.remove(index)),
+                "add" if index <= items.len() => items.insert(index, value),
+                "replace" if index < items.len() => items[index] = value,
+                "remove" if index < items.len() => drop(items.remove(index)),
                 _ => return Err(missing()),
             }
         }

@@ -78,9 +78,9 @@ pub(super) async fn serve(
         "delete" => {
             let object = shared.store.change(|state| state.delete(&key(&target)))?;
             let details = json!({ "name": target.name, "uid": object["metadata"]["uid"] });
-            let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success" });
-            let mut status = status;
-            status["details"] = details;
+            let status = json!({
+                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
+            });
             Ok(answer(200, &status))
         }
         _ => Err(Problem::new(405, "MethodNotAllowed", "the server does not allow this method")),
@@ -125,7 +125,7 @@ fn content_type(headers: &HeaderMap) -> String {
 
 /// An object as it is stored: it says what it is and where.
 pub(super) fn accept(kind: &Kind, target: &Target, mut object: Json) -> Json {
-    object["kind"] = kind.kind.into();
+    object["kind"] = kind.singular.into();
     object["apiVersion"] = kind.api_version().into();
     let metadata = super::store::metadata(&mut object);
     if let Some(namespace) = &target.namespace {
@@ -219,11 +219,11 @@ fn list(state: &State, kind: &Kind, scope: &Scope, query: &Query) -> Result<Resp
         metadata["remainingItemCount"] = left.into();
     }
     let (kind, api_version) = match scope.form {
-        Form::Whole => (format!("{}List", kind.kind), kind.api_version()),
+        Form::Whole => (format!("{}List", kind.singular), kind.api_version()),
         Form::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
     };
-    let list = json!({ "kind": kind, "apiVersion": api_version, "metadata": metadata, "items": items });
-    Ok(answer(200, &list))
+    let body = json!({ "kind": kind, "apiVersion": api_version, "metadata": metadata, "items": items });
+    Ok(answer(200, &body))
 }
 
 fn resume(kind: &str, token: &str) -> Option<(u64, Key)> {

@@ -122,7 +122,7 @@ impl Watch {
         if self.bookmark.is_some_and(|due| Instant::now() >= due) {
             self.bookmark = Some(Instant::now() + BOOKMARKS);
             let object = json!({
-                "kind": self.target.kind.kind, "apiVersion": self.target.kind.api_version(),
+                "kind": self.target.kind.singular, "apiVersion": self.target.kind.api_version(),
                 "metadata": { "resourceVersion": self.told.to_string(), "creationTimestamp": null },
             });
             line(&mut chunk, "BOOKMARK", &self.scope.form.show(&Arc::new(object)));
