@@ -1,6 +1,7 @@
 //! The objects, and what has happened to them in order.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::{Value as Json, json};
@@ -142,18 +143,15 @@ impl State {
         namespace: Option<&str>,
         after: Option<&Key>,
     ) -> impl Iterator<Item = (&Key, &Arc<Json>)> {
-        let from = Key {
+        let first = Key {
             kind: kind.to_owned(),
             namespace: namespace.unwrap_or_default().to_owned(),
             name: String::new(),
         };
-        let after = after.cloned();
-        self.objects
-            .range(from..)
-            .take_while(move |(key, _)| {
-                key.kind == kind && namespace.is_none_or(|namespace| key.namespace == namespace)
-            })
-            .filter(move |(key, _)| after.as_ref().is_none_or(|after| *key > after))
+        let from = after.map_or(Bound::Included(&first), Bound::Excluded);
+        self.objects.range((from, Bound::Unbounded)).take_while(move |(key, _)| {
+            key.kind == kind && namespace.is_none_or(|namespace| key.namespace == namespace)
+        })
     }
 
     /// What happened after this version.
