@@ -4,8 +4,11 @@
 //! names contain `prometheus` start a real Prometheus. Nothing is skipped: where a program is missing,
 //! its tests fail and say what to install.
 
+mod apiserver;
+mod authority;
 mod commands;
 mod contract;
+mod custom;
 mod demo;
 mod devices;
 mod differential;
@@ -13,15 +16,19 @@ mod direct;
 mod discovery;
 mod examples;
 mod fleet;
+mod identity;
 mod kubectl;
 mod layering;
 mod load;
 mod outage;
 mod quantiles;
 mod quickstart;
+mod registration;
 mod reload;
+mod rotation;
 mod shutdown;
 mod support;
 mod timestamps;
 mod upstream;
 mod values;
+mod workloads;

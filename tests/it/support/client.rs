@@ -18,6 +18,8 @@ pub(crate) const EXTERNAL: &str = "/apis/external.metrics.k8s.io/v1beta1";
 pub(crate) struct Client {
     base: String,
     http: reqwest::Client,
+    /// Sent with every request, before those of the request.
+    headers: Vec<(String, String)>,
 }
 
 /// An answer as it came.
@@ -78,7 +80,8 @@ impl Client {
         Self::with(base, builder.tls_danger_accept_invalid_certs(true))
     }
 
-    fn with(base: String, builder: reqwest::ClientBuilder) -> Self {
+    /// Connects as this builder says.
+    pub(crate) fn with(base: String, builder: reqwest::ClientBuilder) -> Self {
         inferometer::server::tls::install_crypto_provider();
         let http = builder
             .redirect(reqwest::redirect::Policy::none())
@@ -86,7 +89,12 @@ impl Client {
             .timeout(Duration::from_secs(20))
             .build()
             .expect("a client");
-        Self { base, http }
+        Self { base, http, headers: Vec::new() }
+    }
+
+    /// The same client on the same connections, with these headers in every request.
+    pub(crate) fn sending(&self, headers: Vec<(String, String)>) -> Self {
+        Self { headers, ..self.clone() }
     }
 
     pub(crate) fn base(&self) -> &str {
@@ -113,8 +121,9 @@ impl Client {
     ) -> Result<Reply, reqwest::Error> {
         let began = Instant::now();
         let mut request = self.http.request(method, format!("{}{path}", self.base));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+        let own = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in own.chain(headers.iter().copied()) {
+            request = request.header(name, value);
         }
         let mut response = request.send().await?;
         let (status, version, headers) = (response.status(), response.version(), response.headers().clone());

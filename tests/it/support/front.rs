@@ -8,6 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt as _, stream};
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
@@ -35,6 +36,19 @@ pub(crate) struct Front {
 struct Shared {
     behind: Option<Client>,
     answer: Mutex<Answer>,
+    queries: Mutex<Vec<String>>,
+    guard: Mutex<Guard>,
+}
+
+/// Whom to answer.
+#[derive(Default)]
+struct Guard {
+    /// The tokens that are good; if there are none, everybody is.
+    tokens: Vec<String>,
+    /// The last token that was good.
+    last: Option<String>,
+    /// How often somebody came without a good one.
+    refused: usize,
 }
 
 impl Front {
@@ -44,6 +58,8 @@ impl Front {
         let shared = Arc::new(Shared {
             behind: behind.map(|url| Client::new(url.to_owned())),
             answer: Mutex::new(answer),
+            queries: Mutex::default(),
+            guard: Mutex::default(),
         });
         let app = axum::Router::new().fallback(respond).with_state(Arc::clone(&shared));
         tokio::spawn(async move { axum::serve(listener, app).await });
@@ -57,14 +73,49 @@ impl Front {
     pub(crate) fn set(&self, answer: Answer) {
         *self.shared.answer.lock().expect("no panic") = answer;
     }
+
+    /// Every query so far.
+    pub(crate) fn queries(&self) -> Vec<String> {
+        self.shared.queries.lock().expect("no panic").clone()
+    }
+
+    /// Answers those only who bear one of these tokens.
+    pub(crate) fn demand(&self, tokens: &[&str]) {
+        let tokens = tokens.iter().map(|token| (*token).to_owned()).collect();
+        self.shared.guard.lock().expect("no panic").tokens = tokens;
+    }
+
+    /// The last good token, and how many requests came without one.
+    pub(crate) fn tokens_seen(&self) -> (Option<String>, usize) {
+        let guard = self.shared.guard.lock().expect("no panic");
+        (guard.last.clone(), guard.refused)
+    }
+}
+
+impl Guard {
+    fn admits(&mut self, headers: &HeaderMap) -> bool {
+        let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let good =
+            self.tokens.is_empty() || token.is_some_and(|token| self.tokens.iter().any(|one| one == token));
+        if good {
+            self.last = token.map(str::to_owned);
+        } else {
+            self.refused += 1;
+        }
+        good
+    }
 }
 
 async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     if request.uri().path() != "/api/v1/query" || request.method() != Method::POST {
         return StatusCode::NOT_FOUND.into_response();
     }
+    if !shared.guard.lock().expect("no panic").admits(request.headers()) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
     let form = to_bytes(request.into_body(), 1 << 20).await.unwrap_or_default();
     let query: String = form_urlencoded::parse(&form).map(|(_, value)| value.into_owned()).collect();
+    shared.queries.lock().expect("no panic").push(query.clone());
     let answer = shared.answer.lock().expect("no panic").clone();
     match answer {
         Answer::Pass => forward(&shared, &form).await.into_response(),

@@ -2,20 +2,32 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+pub(crate) mod apiserver;
+pub(crate) mod caller;
 pub(crate) mod client;
+pub(crate) mod cluster;
 pub(crate) mod command;
 pub(crate) mod exposition;
 pub(crate) mod fleet;
 pub(crate) mod front;
+pub(crate) mod load;
+pub(crate) mod objects;
+pub(crate) mod pki;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod server;
+pub(crate) mod site;
 pub(crate) mod wait;
 
+pub(crate) use apiserver::{ApiServer, Fault, Grant};
+pub(crate) use caller::Caller;
 pub(crate) use client::{Client, EXTERNAL, Problem, Reply, Value, value_path};
+pub(crate) use cluster::Cluster;
 pub(crate) use exposition::{Exposition, Target, fixture};
+pub(crate) use load::Load;
 pub(crate) use prometheus::Prometheus;
 pub(crate) use server::Server;
+pub(crate) use site::{Site, WAITING, of_pod};
 pub(crate) use wait::{seconds, until};
 
 /// The source that `--prometheus-url` configures.

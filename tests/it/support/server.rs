@@ -44,11 +44,16 @@ impl Server {
         replace_file(&directory.path().join(CONFIGURATION), yaml);
     }
 
-    /// `serve` with these flags; ports are chosen and addresses taken from the log.
+    /// `serve --standalone` with these flags.
     pub(crate) async fn start(args: &[&str]) -> Self {
+        Self::launch(&[&["--standalone"], args].concat()).await
+    }
+
+    /// `serve` with these flags; ports are chosen and addresses taken from the log.
+    pub(crate) async fn launch(args: &[&str]) -> Self {
         let mut process = Process::start(
             Command::new(env!("CARGO_BIN_EXE_inferometer"))
-                .args(["serve", "--standalone", "--secure-port", "0", "--log-format", "json"])
+                .args(["serve", "--secure-port", "0", "--log-format", "json"])
                 .args(["--observability-address", "127.0.0.1:0"])
                 .args(args)
                 .env("RUST_LOG", "info")
