@@ -16,6 +16,7 @@ mod fleet;
 mod kubectl;
 mod layering;
 mod load;
+mod manifests;
 mod outage;
 mod quantiles;
 mod quickstart;
