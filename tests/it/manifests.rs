@@ -2,6 +2,7 @@
 //! kustomize and Helm say the same, and nothing is allowed that is not needed.
 
 mod alerts;
+mod docs;
 mod examples;
 mod install;
 mod kinds;

@@ -6,7 +6,8 @@ use std::process::Command;
 use serde_json::Value as Json;
 
 use super::render::{list, only, overlay, text};
-use crate::support::{Server, output, replace_file, seconds, until};
+use crate::support::command::output;
+use crate::support::{Server, replace_file, seconds, until};
 
 /// Metrics of others: of Prometheus itself, and of the API servers.
 const FOREIGN: [&str; 2] = ["up", "aggregator_unavailable_apiservice"];

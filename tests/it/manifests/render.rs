@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value as Json, json};
 
-use crate::support::output;
+use crate::support::command::output;
 
 /// The project's root.
 pub(super) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
