@@ -82,16 +82,16 @@ need_nginx() {
   unpack nginx usr/sbin/nginx
 }
 
-# python_tool NAME REQUIREMENT...: a Python environment of its own, made anew where a pinned release changed.
+# python_tool NAME REQUIREMENT: a Python environment of its own, made anew where a pinned release changed.
 python_tool() {
-  local home=$tools/$1 pinned="${*:2}"
-  [ "$(cat "$home/pinned" 2>/dev/null)" = "$pinned" ] && return
-  heading "fetching $pinned"
+  local home=$tools/$1
+  [ "$(cat "$home/pinned" 2>/dev/null)" = "$2" ] && return
+  heading "fetching $2"
   python3 -c 'import ensurepip' 2>/dev/null || apt_install python3 python3-venv
-  rm -rf "$home"
-  python3 -m venv "$home"
-  "$home/bin/python" -m pip --quiet --disable-pip-version-check install "${@:2}"
-  printf '%s\n' "$pinned" >"$home/pinned"
+  rm -rf "$home" &&
+    python3 -m venv "$home" &&
+    "$home/bin/python" -m pip --quiet --disable-pip-version-check install "$2" &&
+    printf '%s\n' "$2" >"$home/pinned"
 }
 
 # Helm as a library: there is no helm to install on Debian, and the chart must be rendered to be tested.

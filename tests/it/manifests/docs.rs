@@ -28,7 +28,8 @@ fn what_the_operations_page_shows_can_be_installed() {
         let rendered = if text(&document, "/kind") == "Kustomization" {
             overlays += 1;
             let rendered = beside_a_checkout(&block);
-            let image = text(&list(only(&rendered, "Deployment"), "/spec/template/spec/containers")[0], "/image");
+            let image =
+                text(&list(only(&rendered, "Deployment"), "/spec/template/spec/containers")[0], "/image");
             assert!(image.starts_with(text(&document, "/images/0/newName")), "{image}");
             let configuration = text(only(&rendered, "ConfigMap"), "/data/config.yaml");
             assert!(configuration.contains("http://prometheus.observability:9090"), "{configuration}");

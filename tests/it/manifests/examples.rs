@@ -40,7 +40,8 @@ fn every_field_of_every_example_is_known() {
 /// The pods of an example that serves: a Deployment's, or what KServe makes pods of.
 fn pods(objects: &[Json]) -> Option<&Json> {
     let deployment = of_kind(objects, "Deployment").first().map(|object| &object["spec"]["template"]["spec"]);
-    deployment.or_else(|| of_kind(objects, "InferenceService").first().map(|object| &object["spec"]["predictor"]))
+    deployment
+        .or_else(|| of_kind(objects, "InferenceService").first().map(|object| &object["spec"]["predictor"]))
 }
 
 #[test]
@@ -52,7 +53,8 @@ fn every_engine_is_shown_whole() {
         let container = pod.get("model").unwrap_or(&pod["containers"][0]);
         // Models take minutes to load.
         let probe = &container["startupProbe"];
-        let patience = probe["periodSeconds"].as_u64().unwrap_or(10) * probe["failureThreshold"].as_u64().unwrap_or(3);
+        let patience =
+            probe["periodSeconds"].as_u64().unwrap_or(10) * probe["failureThreshold"].as_u64().unwrap_or(3);
         assert!(patience >= 600, "{engine}: {patience} s to start");
         // What is being answered is answered to its end.
         assert!(container.pointer("/lifecycle/preStop").is_some(), "{engine}");
@@ -61,7 +63,8 @@ fn every_engine_is_shown_whole() {
         assert!(gpus.is_some(), "{engine}");
         let nodes = "/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
         assert!(!list(pod, nodes).is_empty(), "{engine}");
-        let spread: Vec<_> = list(pod, "/topologySpreadConstraints").iter().map(|one| text(one, "/topologyKey")).collect();
+        let spread: Vec<_> =
+            list(pod, "/topologySpreadConstraints").iter().map(|one| text(one, "/topologyKey")).collect();
         assert!(spread.contains(&"karpenter.sh/capacity-type"), "{engine}: {spread:?}");
         assert_eq!(of_kind(objects, "PodDisruptionBudget").len(), 1, "{engine}");
 

@@ -57,16 +57,21 @@ fn every_binding_names_a_role_and_an_account_that_are_there() {
     for (overlay_name, _) in overlays() {
         let objects = overlay(overlay_name);
         let names: BTreeSet<String> = objects.iter().map(name).collect();
-        let bindings = of_kind(&objects, "RoleBinding").into_iter().chain(of_kind(&objects, "ClusterRoleBinding"));
+        let bindings =
+            of_kind(&objects, "RoleBinding").into_iter().chain(of_kind(&objects, "ClusterRoleBinding"));
         let mut bound = 0;
         for binding in bindings {
             let (kind, role) = (text(binding, "/roleRef/kind"), text(binding, "/roleRef/name"));
             let place = if kind == "Role" { text(binding, "/metadata/namespace") } else { "" };
-            assert!(built_in.contains(&role) || names.contains(&format!("{kind} {place}/{role}")), "{binding}");
+            assert!(
+                built_in.contains(&role) || names.contains(&format!("{kind} {place}/{role}")),
+                "{binding}"
+            );
             for subject in list(binding, "/subjects") {
                 let account = name(&json!({ "kind": "ServiceAccount", "metadata": subject }));
                 assert!(
-                    names.contains(&account) || account == "ServiceAccount kube-system/horizontal-pod-autoscaler",
+                    names.contains(&account)
+                        || account == "ServiceAccount kube-system/horizontal-pod-autoscaler",
                     "{binding}"
                 );
             }
@@ -93,7 +98,8 @@ fn the_pods_keep_to_the_restricted_standard() {
             assert_eq!(security.get(field), None, "{field}");
         }
         for volume in list(spec, "/volumes") {
-            let kinds: Vec<_> = volume.as_object().expect("a volume").keys().filter(|key| *key != "name").collect();
+            let kinds: Vec<_> =
+                volume.as_object().expect("a volume").keys().filter(|key| *key != "name").collect();
             assert!(kinds == ["configMap"] || kinds == ["secret"], "{volume}");
         }
         let containers = list(spec, "/containers");
@@ -177,7 +183,8 @@ fn a_replica_is_missed_by_nobody() {
     let pod = &deployment["spec"]["template"]["spec"];
     // The 5 s of answering after the signal and the 10 s for what is open.
     assert!(pod["terminationGracePeriodSeconds"].as_u64() > Some(15));
-    let spread: Vec<_> = list(pod, "/topologySpreadConstraints").iter().map(|one| text(one, "/topologyKey")).collect();
+    let spread: Vec<_> =
+        list(pod, "/topologySpreadConstraints").iter().map(|one| text(one, "/topologyKey")).collect();
     assert_eq!(spread, ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]);
     assert_eq!(only(&objects, "PodDisruptionBudget")["spec"]["maxUnavailable"], 1);
 }

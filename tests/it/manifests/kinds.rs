@@ -85,7 +85,9 @@ fn custom(version: &str, kind: &str, object: &Json, faults: &mut Vec<String>) {
     };
     let object = object.as_object().expect("an object");
     kept::<ObjectMeta>(&object["metadata"], faults);
-    for field in object.keys().filter(|field| !["apiVersion", "kind", "metadata", "spec"].contains(&field.as_str())) {
+    for field in
+        object.keys().filter(|field| !["apiVersion", "kind", "metadata", "spec"].contains(&field.as_str()))
+    {
         faults.push(format!(".{field} is unknown"));
     }
     fits(&object["spec"], fields, ".spec", faults);
@@ -133,7 +135,8 @@ fn fits(value: &Json, form: &Json, path: &str, faults: &mut Vec<String>) {
 #[test]
 fn a_misspelt_field_would_be_noticed() {
     let said = |yaml: &str| faults(&super::render::objects(yaml)[0]);
-    let pod = "spec: { selector: {}, template: { spec: { containers: [{ name: a, imagePullPolcy: Always }] } } }";
+    let pod =
+        "spec: { selector: {}, template: { spec: { containers: [{ name: a, imagePullPolcy: Always }] } } }";
     let deployment = format!("apiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: a }}\n{pod}");
     assert_eq!(
         said(&deployment),

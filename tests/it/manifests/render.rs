@@ -17,7 +17,8 @@ fn tools() -> PathBuf {
 
 /// The objects of a text with any number of YAML documents.
 pub(super) fn objects(text: &str) -> Vec<Json> {
-    let documents: Vec<Json> = serde_saphyr::from_multiple(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let documents: Vec<Json> =
+        serde_saphyr::from_multiple(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     documents.into_iter().filter(|document| !document.is_null()).collect()
 }
 
