@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use render::{helm, kustomize, list, name, objects, of_kind, overlay, overlays, text};
+use render::{helm, helm_all, kustomize, list, name, objects, of_kind, overlay, overlays, text};
 
 /// What only Helm says of an object, about itself.
 const OF_HELM: [&str; 4] = [
@@ -65,30 +65,38 @@ fn helm_renders_what_kustomize_does() {
 
 #[test]
 fn the_chart_refuses_values_that_it_does_not_know() {
-    let refused = |values: Json| helm(&values).expect_err(&values.to_string());
-    assert!(refused(json!({ "replicaCount": 3 })).contains("replicaCount"));
-    assert!(refused(json!({ "replicas": 0 })).contains("replicas"));
-    assert!(refused(json!({ "tls": { "mode": "none" } })).contains("mode"));
-    assert!(refused(json!({ "tls": { "mode": "secret" } })).contains("secretName"));
-    assert!(refused(json!({ "config": { "kind": "ConfigMap" } })).contains("kind"));
+    let wrong = [
+        (json!({ "replicaCount": 3 }), "replicaCount"),
+        (json!({ "replicas": 0 }), "replicas"),
+        (json!({ "tls": { "mode": "none" } }), "mode"),
+        (json!({ "tls": { "mode": "secret" } }), "secretName"),
+        (json!({ "config": { "kind": "ConfigMap" } }), "kind"),
+    ];
+    let sets: Vec<&Json> = wrong.iter().map(|(values, _)| values).collect();
+    for (result, (values, word)) in helm_all(&sets).into_iter().zip(&wrong) {
+        let error = result.expect_err(&values.to_string());
+        assert!(error.contains(word), "{values}: {error}");
+    }
 }
 
 #[test]
 fn every_value_of_the_chart_has_an_effect() {
-    let plain = comparable(helm(&json!({})).expect("the chart"));
-    let all: Json = serde_saphyr::from_str(include_str!("manifests/values.yaml")).expect("YAML");
-    for values in all.as_array().expect("a list") {
-        let rendered = helm(values).unwrap_or_else(|error| panic!("{values}: {error}"));
-        for object in &rendered {
+    let sets: Vec<Json> = serde_saphyr::from_str(include_str!("manifests/values.yaml")).expect("a list");
+    let none = json!({});
+    let mut rendered = helm_all(&std::iter::once(&none).chain(&sets).collect::<Vec<_>>());
+    let plain = comparable(rendered.remove(0).expect("the chart"));
+    for (result, values) in rendered.into_iter().zip(&sets) {
+        let objects = result.unwrap_or_else(|error| panic!("{values}: {error}"));
+        for object in &objects {
             assert_eq!(kinds::faults(object), Vec::<String>::new(), "{values}");
         }
-        assert_ne!(comparable(rendered), plain, "{values}");
+        assert_ne!(comparable(objects), plain, "{values}");
     }
     // None is forgotten here.
     let chart: Json =
         serde_saphyr::from_str(include_str!("../../manifests/helm/inferometer/values.yaml")).expect("YAML");
     for key in chart.as_object().expect("a mapping").keys() {
-        assert!(all.as_array().expect("a list").iter().any(|values| values.get(key).is_some()), "{key}");
+        assert!(sets.iter().any(|values| values.get(key).is_some()), "{key}");
     }
 }
 

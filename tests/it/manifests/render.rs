@@ -33,20 +33,28 @@ pub(super) fn kustomize(folder: &str) -> Vec<Json> {
     objects(&String::from_utf8_lossy(&said.stdout))
 }
 
-/// What Helm makes of the chart with these values over its own, as a release in `inferometer`; or what
-/// it has against them.
-pub(super) fn helm(values: &Json) -> Result<Vec<Json>, String> {
+/// What Helm makes of the chart with each of these sets of values over its own, as a release in
+/// `inferometer`; or what it has against them.
+pub(super) fn helm_all(sets: &[&Json]) -> Vec<Result<Vec<Json>, String>> {
     let python = tools().join("helm/bin/python");
     assert!(python.exists(), "Helm is missing: tests/run installs it");
     let mut command = Command::new(python);
     command.arg(Path::new(ROOT).join("tests/it/manifests/helm.py"));
-    command.arg(Path::new(ROOT).join("manifests/helm/inferometer")).arg(values.to_string());
+    command.arg(Path::new(ROOT).join("manifests/helm/inferometer")).arg(json!(sets).to_string());
     let said = output(&mut command);
-    if said.status.success() {
-        Ok(objects(&String::from_utf8_lossy(&said.stdout)))
-    } else {
-        Err(String::from_utf8_lossy(&said.stderr).into_owned())
-    }
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let results: Vec<Json> = serde_json::from_slice(&said.stdout).expect("a list");
+    assert_eq!(results.len(), sets.len());
+    let result = |result: &Json| match result["manifests"].as_str() {
+        Some(manifests) => Ok(objects(manifests)),
+        None => Err(text(result, "/error").to_owned()),
+    };
+    results.iter().map(result).collect()
+}
+
+/// The same with one set.
+pub(super) fn helm(values: &Json) -> Result<Vec<Json>, String> {
+    helm_all(&[values]).remove(0)
 }
 
 /// The values of the chart that stand for each overlay.
