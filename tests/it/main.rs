@@ -20,6 +20,7 @@ mod identity;
 mod kubectl;
 mod layering;
 mod load;
+mod manifests;
 mod outage;
 mod quantiles;
 mod quickstart;
