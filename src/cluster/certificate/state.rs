@@ -43,7 +43,6 @@ impl Found {
 }
 
 /// What is kept, read. What cannot be read is as good as missing.
-#[derive(Debug)]
 pub struct State {
     /// As it was found.
     pub(super) kept: Contents,
@@ -91,6 +90,19 @@ pub(super) struct Signer {
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signer").field("authority", &self.authority).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for State {
+    /// Without what is kept: there are keys in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("serving", &self.serving)
+            .field("authorities", &self.authorities.len())
+            .field("issuer", &self.issuer)
+            .field("next", &self.next)
+            .field("previous", &self.previous)
+            .finish_non_exhaustive()
     }
 }
 
@@ -158,14 +170,13 @@ impl State {
         names.iter().chain(others.into_iter().flatten()).cloned().collect()
     }
 
-    /// True if the CA that signed this certificate is in the bundle, so that clients accept it.
-    pub fn trusts(&self, certificate: &CertificateDer<'_>) -> bool {
-        parse(certificate).is_some_and(|certificate| {
-            self.authorities
-                .iter()
-                .filter_map(|authority| parse(&authority.der))
-                .any(|authority| signed(&certificate, &authority))
-        })
+    /// Which CA of the bundle signed this certificate, if one did: then clients trust it.
+    pub fn authority_of(&self, certificate: &CertificateDer<'_>) -> Option<usize> {
+        let certificate = parse(certificate)?;
+        let signs = |authority: &Authority| {
+            parse(&authority.der).is_some_and(|authority| signed(&certificate, &authority))
+        };
+        self.authorities.iter().position(signs)
     }
 
     /// The authority of a signer, with its key, if it is valid.
