@@ -30,7 +30,7 @@ use crate::telemetry::Telemetry;
 mod tests;
 
 /// How often what is due is asked without any news.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 
 /// How often a certificate that waits for the API services is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -45,7 +45,7 @@ const TRIES: usize = 4;
 const TAKES_EFFECT: Duration = Duration::from_secs(2);
 
 /// For how long a certificate waits for API services that do not get the bundle.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What is due but not urgent is spread over this time among replicas.
 const SPREAD: Duration = BACKDATE;
@@ -170,7 +170,7 @@ impl<C: Fn() -> SystemTime> Keeper<C> {
             let now = (self.clock)();
             let found = Found::read(secret.as_ref());
             let state = match &found {
-                Found::Ours(state) => Some(state),
+                Found::Ours(state) => Some(state.as_ref()),
                 Found::Missing | Found::Foreign => None,
             };
             let held = state.and_then(State::bundle).and_then(|bundle| held_since(standings, bundle));
@@ -284,7 +284,7 @@ impl<C: Fn() -> SystemTime> Keeper<C> {
         if let Found::Ours(state) = found
             && state.serving.is_some()
         {
-            self.before = Some(state);
+            self.before = Some(*state);
         }
     }
 

@@ -21,7 +21,7 @@ pub enum Found {
     /// A Secret that others made, with content of theirs where ours would go.
     Foreign,
     /// Ours, or empty and so ours to fill.
-    Ours(State),
+    Ours(Box<State>),
 }
 
 impl Found {
@@ -38,7 +38,7 @@ impl Found {
         let (label, ours) = MANAGED_BY;
         let labels = secret.metadata.labels.as_ref();
         let labelled = labels.and_then(|labels| labels.get(label)).is_some_and(|value| value == ours);
-        if labelled || kept.is_empty() { Self::Ours(State::read(kept)) } else { Self::Foreign }
+        if labelled || kept.is_empty() { Self::Ours(Box::new(State::read(kept))) } else { Self::Foreign }
     }
 }
 
@@ -129,7 +129,7 @@ impl State {
         let parsed: Vec<_> = parsed.iter().map(|(_, certificate)| certificate).collect();
         let serving = serving(pem(CERTIFICATE), pem(KEY), &parsed);
         let previous = certificates(pem(PREVIOUS)).first().and_then(parse).map(|parsed| validity(&parsed));
-        Self { serving, authorities, issuer, next, previous, kept }
+        Self { kept, serving, authorities, issuer, next, previous }
     }
 
     /// The bundle in PEM, as it is kept.
@@ -210,7 +210,7 @@ fn serving(certificate: &[u8], key: &[u8], bundle: &[&X509Certificate<'_>]) -> O
     let authority = bundle.iter().position(|authority| signed(&parsed, authority));
     let validity = validity(&parsed);
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    Some(Serving { validity, names, authority, key, chain })
+    Some(Serving { chain, key, validity, names, authority })
 }
 
 /// Those that are well-formed PEM.

@@ -288,7 +288,7 @@ async fn a_change_by_another_replica_is_served_within_seconds_even_after_a_cut_w
         let found = Found::read(Some(&serde_json::from_value(cluster.get(SECRET).unwrap()).unwrap()));
         let Found::Ours(state) = found else { panic!("not ours") };
         let names = names("inferometer", "monitoring");
-        let contents = make(Step::Renew, Some(&state), None, &names, wall.now()).unwrap();
+        let contents = make(Step::Renew, Some(&*state), None, &names, wall.now()).unwrap();
         let written: Value = serde_json::to_value(secret(true, &contents)).unwrap();
         if cut {
             cluster.compact();
