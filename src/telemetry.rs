@@ -71,8 +71,8 @@ pub struct Telemetry {
     certificate_reloads: Family<ResultLabels, Counter>,
     /// Who was recognised and who was let in.
     pub identity: identity::Identity,
-    /// A family, so that it is absent as long as the time is not known.
-    certificate_expiry: Family<[(&'static str, &'static str); 0], Gauge>,
+    /// Unix time in seconds; 0 while it is not known.
+    certificate_expiry: AtomicI64,
     registrations: Family<ApiServiceLabels, Gauge>,
 }
 
@@ -137,7 +137,7 @@ impl Telemetry {
     /// The managed serving certificate is good until then.
     pub fn certificate_expires(&self, until: SystemTime) {
         let seconds = until.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        self.certificate_expiry.get_or_create(&[]).set(i64::try_from(seconds).unwrap_or(i64::MAX));
+        self.certificate_expiry.store(i64::try_from(seconds).unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
     /// Whether this APIService points at us and trusts our CAs.
@@ -159,11 +159,6 @@ impl Telemetry {
             "certificate_reloads",
             "Serving certificates taken or refused",
             self.certificate_reloads.clone(),
-        );
-        registry.register(
-            "certificate_expiry_timestamp_seconds",
-            "When the managed serving certificate expires, in Unix time",
-            self.certificate_expiry.clone(),
         );
         registry.register(
             "api_service_registered",
@@ -225,6 +220,16 @@ impl Collector for RequestPath {
         ] {
             let counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             ConstCounter::new(value).encode(counter)?;
+        }
+        let expiry = telemetry.certificate_expiry.load(Ordering::Relaxed);
+        if expiry != 0 {
+            let gauge = encoder.encode_descriptor(
+                "certificate_expiry_timestamp_seconds",
+                "When the managed serving certificate expires, in Unix time",
+                None,
+                MetricType::Gauge,
+            )?;
+            ConstGauge::new(expiry).encode(gauge)?;
         }
         let generation = encoder.encode_descriptor(
             "configuration_generation",

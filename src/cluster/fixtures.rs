@@ -58,6 +58,16 @@ struct Change {
     object: Value,
 }
 
+/// What a watch learns.
+enum News {
+    /// Nothing yet.
+    None,
+    /// An event, and the version to go on from.
+    Event(u64, Value),
+    /// The watch is over.
+    End,
+}
+
 /// What a list or watch is of.
 struct Selection {
     /// Namespace and name may be empty: then any.
@@ -202,13 +212,14 @@ impl Cluster {
         let events = stream::unfold(state, move |(server, mut changed, selection, from)| async move {
             loop {
                 changed.mark_unchanged();
-                let news = server.store().after(&selection, from, generation)?;
+                let news = server.store().after(&selection, from, generation);
                 match news {
-                    Some((version, event)) => {
+                    News::Event(version, event) => {
                         let line = Bytes::from(format!("{event}\n"));
                         return Some((Ok::<_, Infallible>(line), (server, changed, selection, version)));
                     }
-                    None => changed.changed().await.ok()?,
+                    News::None => changed.changed().await.ok()?,
+                    News::End => return None,
                 }
             }
         });
@@ -262,22 +273,22 @@ impl Store {
         json!({"apiVersion": "v1", "kind": "List", "metadata": metadata, "items": items})
     }
 
-    /// The first event after version `from`; nothing inside if there is none yet, nothing at all at the
-    /// end of the watch.
-    fn after(&self, selection: &Selection, from: u64, generation: u64) -> Option<Option<(u64, Value)>> {
+    /// The first event after version `from`.
+    fn after(&self, selection: &Selection, from: u64, generation: u64) -> News {
         if self.away || generation != self.generation {
-            return None;
+            return News::End;
         }
         if from < self.compacted {
             let gone = status(StatusCode::GONE, "Expired");
-            return Some(Some((u64::MAX, json!({"type": "ERROR", "object": gone}))));
+            return News::Event(u64::MAX, json!({"type": "ERROR", "object": gone}));
         }
-        let change = self.changes.iter().find(|change| {
-            change.version > from && selection.selects(&change.place, &change.object)
-        });
-        Some(change.map(|change| {
-            (change.version, json!({"type": change.kind, "object": change.object}))
-        }))
+        let change = self
+            .changes
+            .iter()
+            .find(|change| change.version > from && selection.selects(&change.place, &change.object));
+        change.map_or(News::None, |change| {
+            News::Event(change.version, json!({"type": change.kind, "object": change.object}))
+        })
     }
 }
 

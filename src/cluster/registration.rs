@@ -223,7 +223,11 @@ impl<C: Fn() -> SystemTime> Registrar<C> {
                 Standing::Unknown | Standing::Ours(_) => {}
                 Standing::Absent => tracing::info!(api_service = name, "the API service does not exist"),
                 Standing::Foreign(owner) => {
-                    tracing::warn!(api_service = name, owner, "the API service belongs to another, left alone");
+                    tracing::warn!(
+                        api_service = name,
+                        owner,
+                        "the API service belongs to another, left alone"
+                    );
                 }
                 Standing::Unverified => tracing::warn!(
                     api_service = name,

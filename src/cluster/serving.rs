@@ -30,7 +30,7 @@ use crate::telemetry::Telemetry;
 mod tests;
 
 /// How often what is due is asked without any news.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 
 /// How often a certificate that waits for the API services is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -45,7 +45,7 @@ const TRIES: usize = 4;
 const TAKES_EFFECT: Duration = Duration::from_secs(2);
 
 /// For how long a certificate waits for API services that do not get the bundle.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What is due but not urgent is spread over this time among replicas.
 const SPREAD: Duration = BACKDATE;
@@ -170,7 +170,7 @@ impl<C: Fn() -> SystemTime> Keeper<C> {
             let now = (self.clock)();
             let found = Found::read(secret.as_ref());
             let state = match &found {
-                Found::Ours(state) => Some(state),
+                Found::Ours(state) => Some(state.as_ref()),
                 Found::Missing | Found::Foreign => None,
             };
             let held = state.and_then(State::bundle).and_then(|bundle| held_since(standings, bundle));
@@ -188,21 +188,30 @@ impl<C: Fn() -> SystemTime> Keeper<C> {
             if let Some(left) = self.written.and_then(|at| BETWEEN_WRITES.checked_sub(at.elapsed())) {
                 return Ok(left);
             }
-            let names =
-                state.map_or_else(|| self.names.clone(), |state| state.all_names(&self.names, now));
+            let names = state.map_or_else(|| self.names.clone(), |state| state.all_names(&self.names, now));
             let contents = make(step, state, self.before.as_ref(), &names, now)
                 .map_err(|error| format!("failed to make a certificate: {error}"))?;
             match self.write(secret.as_ref(), contents).await {
                 Ok(written) => {
-                    tracing::info!(secret = self.settings.secret, ?step, why, "changed the serving certificate's Secret");
+                    tracing::info!(
+                        secret = self.settings.secret,
+                        ?step,
+                        why,
+                        "changed the serving certificate's Secret"
+                    );
                     *secret = Some(written);
                     self.written = Some(Instant::now());
                     self.remember(found);
                 }
                 Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
-                    tracing::debug!(secret = self.settings.secret, status.message, "another replica was first");
+                    tracing::debug!(
+                        secret = self.settings.secret,
+                        status.message,
+                        "another replica was first"
+                    );
                     let again = self.api.get_opt(&self.settings.secret).await;
-                    *secret = again.map_err(|error| format!("failed to read the Secret: {}", explain(&error)))?;
+                    *secret =
+                        again.map_err(|error| format!("failed to read the Secret: {}", explain(&error)))?;
                 }
                 Err(error) => return Err(format!("failed to write the Secret: {}", explain(&error))),
             }
@@ -245,8 +254,8 @@ impl<C: Fn() -> SystemTime> Keeper<C> {
         false
     }
 
-    /// Whether to go on serving the old certificate, because an API service may not trust the new one yet
-    /// while all trust the old one. A planned rotation never waits here: its CAs were made known before.
+    /// Whether to go on serving the old certificate, because an API service may not trust the new one's CA
+    /// yet while all trust the old one's. A planned rotation does not wait here: its CA is known by then.
     fn waits(
         &mut self,
         state: &State,
@@ -254,9 +263,12 @@ impl<C: Fn() -> SystemTime> Keeper<C> {
         held: Option<SystemTime>,
         now: SystemTime,
     ) -> bool {
-        let old = self.served.as_ref();
-        let old = old.is_some_and(|(old, validity)| validity.until > now && state.trusts(old));
-        if !old || held.is_some_and(|since| since + TAKES_EFFECT <= now) {
+        let valid = self.served.as_ref().filter(|(_, validity)| validity.until > now);
+        let old = valid.and_then(|(old, _)| state.authority_of(old));
+        if old.is_none()
+            || old == state.authority_of(new)
+            || held.is_some_and(|since| since + TAKES_EFFECT <= now)
+        {
             return false;
         }
         let since = match &self.offered {
@@ -272,7 +284,7 @@ impl<C: Fn() -> SystemTime> Keeper<C> {
         if let Found::Ours(state) = found
             && state.serving.is_some()
         {
-            self.before = Some(state);
+            self.before = Some(*state);
         }
     }
 

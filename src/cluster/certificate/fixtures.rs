@@ -19,7 +19,7 @@ pub(in crate::cluster) const NAME: &str = "inferometer.monitoring.svc";
 
 /// So many hours after some moment.
 pub(in crate::cluster) fn hours(hours: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + Duration::from_hours(hours)
+    SystemTime::UNIX_EPOCH + Duration::from_hours(500_000) + Duration::from_hours(hours)
 }
 
 /// So many days after the same moment.

@@ -21,7 +21,7 @@ pub enum Found {
     /// A Secret that others made, with content of theirs where ours would go.
     Foreign,
     /// Ours, or empty and so ours to fill.
-    Ours(State),
+    Ours(Box<State>),
 }
 
 impl Found {
@@ -38,12 +38,11 @@ impl Found {
         let (label, ours) = MANAGED_BY;
         let labels = secret.metadata.labels.as_ref();
         let labelled = labels.and_then(|labels| labels.get(label)).is_some_and(|value| value == ours);
-        if labelled || kept.is_empty() { Self::Ours(State::read(kept)) } else { Self::Foreign }
+        if labelled || kept.is_empty() { Self::Ours(Box::new(State::read(kept))) } else { Self::Foreign }
     }
 }
 
 /// What is kept, read. What cannot be read is as good as missing.
-#[derive(Debug)]
 pub struct State {
     /// As it was found.
     pub(super) kept: Contents,
@@ -94,6 +93,19 @@ impl fmt::Debug for Signer {
     }
 }
 
+impl fmt::Debug for State {
+    /// Without what is kept: there are keys in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("serving", &self.serving)
+            .field("authorities", &self.authorities.len())
+            .field("issuer", &self.issuer)
+            .field("next", &self.next)
+            .field("previous", &self.previous)
+            .finish_non_exhaustive()
+    }
+}
+
 impl State {
     /// Reads what is kept.
     pub fn read(kept: Contents) -> Self {
@@ -117,7 +129,7 @@ impl State {
         let parsed: Vec<_> = parsed.iter().map(|(_, certificate)| certificate).collect();
         let serving = serving(pem(CERTIFICATE), pem(KEY), &parsed);
         let previous = certificates(pem(PREVIOUS)).first().and_then(parse).map(|parsed| validity(&parsed));
-        Self { serving, authorities, issuer, next, previous, kept }
+        Self { kept, serving, authorities, issuer, next, previous }
     }
 
     /// The bundle in PEM, as it is kept.
@@ -158,14 +170,13 @@ impl State {
         names.iter().chain(others.into_iter().flatten()).cloned().collect()
     }
 
-    /// True if the CA that signed this certificate is in the bundle, so that clients accept it.
-    pub fn trusts(&self, certificate: &CertificateDer<'_>) -> bool {
-        parse(certificate).is_some_and(|certificate| {
-            self.authorities
-                .iter()
-                .filter_map(|authority| parse(&authority.der))
-                .any(|authority| signed(&certificate, &authority))
-        })
+    /// Which CA of the bundle signed this certificate, if one did: then clients trust it.
+    pub fn authority_of(&self, certificate: &CertificateDer<'_>) -> Option<usize> {
+        let certificate = parse(certificate)?;
+        let signs = |authority: &Authority| {
+            parse(&authority.der).is_some_and(|authority| signed(&certificate, &authority))
+        };
+        self.authorities.iter().position(signs)
     }
 
     /// The authority of a signer, with its key, if it is valid.
@@ -199,7 +210,7 @@ fn serving(certificate: &[u8], key: &[u8], bundle: &[&X509Certificate<'_>]) -> O
     let authority = bundle.iter().position(|authority| signed(&parsed, authority));
     let validity = validity(&parsed);
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    Some(Serving { validity, names, authority, key, chain })
+    Some(Serving { chain, key, validity, names, authority })
 }
 
 /// Those that are well-formed PEM.

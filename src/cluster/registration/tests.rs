@@ -76,8 +76,7 @@ impl Rig {
 
 /// Keeps a new Secret and returns its bundle.
 fn keep(cluster: &Cluster) -> Option<Vec<u8>> {
-    let contents =
-        make(Step::Create, None, None, &names("inferometer", "monitoring"), days(0)).unwrap();
+    let contents = make(Step::Create, None, None, &names("inferometer", "monitoring"), days(0)).unwrap();
     cluster.put(SECRET, serde_json::to_value(secret(true, &contents)).unwrap());
     contents.get("ca.crt").cloned()
 }
@@ -129,7 +128,8 @@ async fn ours_get_the_bundle_and_others_stay_as_they_are() {
     for (name, object) in API_SERVICES.into_iter().zip([ours(), foreign, injected]) {
         cluster.put(&path(name), object);
     }
-    let left_alone = API_SERVICES[1..].iter().map(|name| cluster.get(&path(name)).unwrap()).collect::<Vec<_>>();
+    let left_alone =
+        API_SERVICES[1..].iter().map(|name| cluster.get(&path(name)).unwrap()).collect::<Vec<_>>();
     let rig = Rig::start(&cluster);
     rig.settled().await;
     assert_eq!(rig.held(API_SERVICES[0]), *rig.bundle.borrow());
