@@ -2,6 +2,8 @@
 //!
 //! What is counted on the request path is an atomic in a fixed place: no lock, no lookup by label.
 
+pub mod identity;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -62,6 +64,8 @@ pub struct Telemetry {
     refresh_seconds: RefreshSeconds,
     reloads: Family<ResultLabels, Counter>,
     certificate_reloads: Family<ResultLabels, Counter>,
+    /// Who was recognised and who was let in.
+    pub identity: identity::Identity,
 }
 
 #[derive(Debug)]
@@ -138,11 +142,12 @@ impl Telemetry {
             self.certificate_reloads.clone(),
         );
         registry.register_collector(Box::new(RequestPath(Arc::clone(self))));
+        registry.register_collector(Box::new(identity::Encoded(Arc::clone(self))));
         registry
     }
 }
 
-fn result(good: bool) -> &'static str {
+const fn result(good: bool) -> &'static str {
     if good { "success" } else { "failure" }
 }
 

@@ -1,0 +1,172 @@
+//! Whether a user may: decided by the API server, remembered for a short while.
+
+use std::fmt;
+use std::sync::Arc;
+
+use moka::sync::Cache;
+use tokio::time::{Instant, timeout_at};
+
+use super::Settings;
+use super::attributes::Attributes;
+use super::flight::{Flight, Flights};
+use super::identity::{Key, MASTERS, User};
+use super::reviewer::{ReviewError, Reviewer, access_spec};
+use crate::telemetry::Telemetry;
+use crate::telemetry::identity::{self, Review};
+
+/// Decisions that are remembered.
+const MOST_DECISIONS: u64 = 8192;
+
+/// Bytes of a reason that are kept and shown.
+const LONGEST_REASON: usize = 1024;
+
+/// What the API server decided.
+#[derive(Clone, Debug)]
+pub(super) struct Decided {
+    allowed: bool,
+    /// Of a refusal.
+    reason: Arc<str>,
+    at: Instant,
+}
+
+/// May they?
+#[derive(Clone, Debug)]
+pub(super) enum Decision {
+    /// Yes.
+    Allowed,
+    /// No, for this reason, which may be empty.
+    Denied(Arc<str>),
+    /// Nobody can say.
+    Unavailable,
+}
+
+/// What is known of a request at once.
+pub(super) enum Lookup {
+    /// Decided.
+    Known(Decision),
+    /// Being decided.
+    Asked(Question),
+}
+
+/// A decision to come.
+pub(super) struct Question {
+    flight: Flight<Decided>,
+    key: Key,
+    /// Whether this user lives on an old decision while there is no new one.
+    honoured: bool,
+}
+
+/// Decides.
+pub(super) struct Access {
+    decided: Cache<Key, Decided>,
+    flights: Flights<Decided>,
+    reviewer: Arc<dyn Reviewer>,
+    settings: Settings,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Access {
+    pub(super) fn new(reviewer: Arc<dyn Reviewer>, settings: Settings, telemetry: Arc<Telemetry>) -> Self {
+        Self {
+            decided: Cache::builder().max_capacity(MOST_DECISIONS).time_to_live(settings.stale).build(),
+            flights: Flights::new(Review::Access, settings.wait, Arc::clone(&telemetry)),
+            reviewer,
+            settings,
+            telemetry,
+        }
+    }
+
+    /// Whether this user may do this, now or in a while.
+    pub(super) fn look_up(&self, user: &User, attributes: &Attributes<'_>) -> Lookup {
+        if user.is_in(MASTERS) {
+            return self.known(Decision::Allowed, identity::Access::Allowed);
+        }
+        let key = attributes.key(user);
+        if let Some(decided) = self.fresh(&key) {
+            return Lookup::Known(self.tell(decided));
+        }
+        let flight = self.flights.join(key, || self.fresh(&key), || self.ask(key, user, attributes));
+        let honoured = self.settings.honoured.iter().any(|name| name == user.name());
+        // An outage is no reason to wait, for who would not be refused in the end.
+        if honoured && self.flights.is_out_of_reach() && self.is_stale_allowed(&key) {
+            return self.known(Decision::Allowed, identity::Access::StaleAllowed);
+        }
+        Lookup::Asked(Question { flight, key, honoured })
+    }
+
+    /// Waits for a decision, until `deadline` at most.
+    pub(super) async fn wait(&self, question: Question, deadline: Instant) -> Decision {
+        let Question { flight, key, honoured } = question;
+        let error = match timeout_at(deadline, flight).await {
+            Ok(Ok(decided)) => return self.tell(decided),
+            Ok(Err(error)) => error,
+            Err(_) => ReviewError::timed_out(self.settings.wait),
+        };
+        let unreachable = matches!(error, ReviewError::Unreachable(_));
+        if unreachable && honoured && self.is_stale_allowed(&key) {
+            self.telemetry.identity.decided(identity::Access::StaleAllowed);
+            return Decision::Allowed;
+        }
+        self.telemetry.identity.decided(identity::Access::Unavailable);
+        Decision::Unavailable
+    }
+
+    fn ask(
+        &self,
+        key: Key,
+        user: &User,
+        attributes: &Attributes<'_>,
+    ) -> impl Future<Output = Result<Decided, ReviewError>> + use<> {
+        let question = self.reviewer.access(access_spec(user, attributes));
+        let decided = self.decided.clone();
+        async move {
+            let answer = question.await?;
+            let allowed = answer.allowed && answer.denied != Some(true);
+            let reason = if allowed { String::new() } else { answer.reason.unwrap_or_default() };
+            let reason: String = reason.chars().take(LONGEST_REASON).collect();
+            let answer = Decided { allowed, reason: reason.into(), at: Instant::now() };
+            decided.insert(key, answer.clone());
+            Ok(answer)
+        }
+    }
+
+    fn known(&self, decision: Decision, counted: identity::Access) -> Lookup {
+        self.telemetry.identity.decided(counted);
+        Lookup::Known(decision)
+    }
+
+    fn tell(&self, decided: Decided) -> Decision {
+        if decided.allowed {
+            self.telemetry.identity.decided(identity::Access::Allowed);
+            Decision::Allowed
+        } else {
+            self.telemetry.identity.decided(identity::Access::Denied);
+            Decision::Denied(decided.reason)
+        }
+    }
+
+    fn fresh(&self, key: &Key) -> Option<Decided> {
+        let decided = self.decided.get(key)?;
+        let lives = if decided.allowed { self.settings.allowed } else { self.settings.denied };
+        (decided.at.elapsed() < lives).then_some(decided)
+    }
+
+    /// Whether the last decision allowed this, not too long ago.
+    fn is_stale_allowed(&self, key: &Key) -> bool {
+        self.decided
+            .get(key)
+            .is_some_and(|decided| decided.allowed && decided.at.elapsed() < self.settings.stale)
+    }
+
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> u64 {
+        self.decided.run_pending_tasks();
+        self.decided.entry_count()
+    }
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").finish_non_exhaustive()
+    }
+}

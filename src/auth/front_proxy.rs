@@ -1,0 +1,168 @@
+//! The identity that kube-apiserver passes on in headers. Whoever calls this has verified that the
+//! connection is the front proxy's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use moka::sync::Cache;
+
+use super::identity::{Fields, Key, User};
+use super::trust::{FrontProxy, Trust};
+
+/// Bytes of users that are kept: each request bears all of a user, and most bear the same few.
+const MOST_BYTES: u64 = 8 * 1024 * 1024;
+
+/// What is taken off every request, whatever the ConfigMap names: the headers of the front proxy as
+/// Kubernetes sets it up.
+const USUAL_PREFIX: &str = "x-remote-";
+
+/// Whom the headers name.
+#[derive(Debug)]
+pub(super) enum Named {
+    /// This user.
+    User(Arc<User>),
+    /// Nobody: the front proxy asks in no one's name.
+    Nobody,
+    /// More than one, or nobody by an empty name.
+    Unclear,
+}
+
+/// Reads users from headers, and remembers them.
+#[derive(Debug)]
+pub(super) struct Users {
+    known: Cache<Key, Arc<User>>,
+}
+
+impl Users {
+    pub(super) fn new() -> Self {
+        let known = Cache::builder()
+            .max_capacity(MOST_BYTES)
+            .weigher(|_key, user: &Arc<User>| u32::try_from(weight(user)).unwrap_or(u32::MAX))
+            .build();
+        Self { known }
+    }
+
+    /// Whom these headers name. Allocates nothing for a user that was seen before.
+    pub(super) fn read(&self, proxy: &FrontProxy, headers: &HeaderMap) -> Named {
+        // The first of the listed headers that is there decides; the others are not looked at.
+        let Some(name) = proxy.user.iter().find(|name| headers.contains_key(*name)) else {
+            return Named::Nobody;
+        };
+        let Some(name) = only(headers, name).filter(|name| !name.is_empty()) else {
+            return Named::Unclear;
+        };
+        let uid = match proxy.uid.iter().find(|uid| headers.contains_key(*uid)) {
+            Some(header) => match only(headers, header) {
+                Some(uid) => Some(uid).filter(|uid| !uid.is_empty()),
+                None => return Named::Unclear,
+            },
+            None => None,
+        };
+        let key = digest(proxy, headers, name, uid);
+        if let Some(user) = self.known.get(&key) {
+            return Named::User(user);
+        }
+        let Some(user) = build(proxy, headers, name, uid) else { return Named::Unclear };
+        let user = Arc::new(user);
+        self.known.insert(key, Arc::clone(&user));
+        Named::User(user)
+    }
+
+    #[cfg(test)]
+    pub(super) fn kept_bytes(&self) -> u64 {
+        self.known.run_pending_tasks();
+        self.known.weighted_size()
+    }
+}
+
+/// The one value of a header, if it is one and text.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    values.next().is_none().then(|| text(value)).flatten()
+}
+
+fn text(value: &HeaderValue) -> Option<&str> {
+    std::str::from_utf8(value.as_bytes()).ok()
+}
+
+fn groups<'a>(proxy: &'a FrontProxy, headers: &'a HeaderMap) -> impl Iterator<Item = &'a HeaderValue> {
+    proxy.groups.iter().flat_map(|name| headers.get_all(name)).filter(|value| !value.is_empty())
+}
+
+/// What follows the prefix, and the value.
+fn extras<'a>(
+    proxy: &'a FrontProxy,
+    headers: &'a HeaderMap,
+) -> impl Iterator<Item = (&'a str, &'a HeaderValue)> {
+    proxy.extra.iter().flat_map(move |prefix| {
+        headers.iter().filter_map(move |(name, value)| Some((name.as_str().strip_prefix(&**prefix)?, value)))
+    })
+}
+
+fn digest(proxy: &FrontProxy, headers: &HeaderMap, name: &str, uid: Option<&str>) -> Key {
+    let mut key = Fields::new();
+    key.add(name.as_bytes());
+    key.add_option(uid.map(str::as_bytes));
+    key.count(groups(proxy, headers).count());
+    groups(proxy, headers).for_each(|group| key.add(group.as_bytes()));
+    for (name, value) in extras(proxy, headers) {
+        key.add(name.as_bytes());
+        key.add(value.as_bytes());
+    }
+    key.end()
+}
+
+/// The user; `None` if a part is not text. Nothing is left out for that, since a group or a fact may be
+/// one that takes rights away.
+fn build(proxy: &FrontProxy, headers: &HeaderMap, name: &str, uid: Option<&str>) -> Option<User> {
+    let groups =
+        groups(proxy, headers).map(|value| text(value).map(str::to_owned)).collect::<Option<Vec<_>>>()?;
+    let mut extra = BTreeMap::<String, Vec<String>>::new();
+    for (encoded, value) in extras(proxy, headers) {
+        // Header names are in lower case already.
+        extra.entry(unescape(encoded)?).or_default().push(text(value)?.to_owned());
+    }
+    Some(User::new(name.to_owned(), uid.map(str::to_owned), groups, extra))
+}
+
+/// The key of a further fact. One that is not encoded as it should be is taken as it stands, as in Go.
+fn unescape(encoded: &str) -> Option<String> {
+    let bytes = encoded.as_bytes();
+    let sound = encoded.match_indices('%').all(|(at, _)| {
+        bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    });
+    let key = if sound {
+        percent_encoding::percent_decode_str(encoded).decode_utf8().ok()?.into_owned()
+    } else {
+        encoded.to_owned()
+    };
+    (!key.is_empty()).then_some(key)
+}
+
+fn weight(user: &User) -> usize {
+    let extra =
+        user.extra().iter().map(|(key, values)| key.len() + values.iter().map(String::len).sum::<usize>());
+    // What holds the parts weighs as well.
+    512 + user.name().len()
+        + user.groups().iter().map(|group| group.len() + 24).sum::<usize>()
+        + extra.sum::<usize>()
+}
+
+/// Takes off every header that tells of identity, so that no handler and no log sees any.
+pub(super) fn strip(trust: &Trust, headers: &mut HeaderMap) {
+    headers.remove(AUTHORIZATION);
+    let told = |name: &HeaderName| {
+        name.as_str().starts_with(USUAL_PREFIX)
+            || trust.front_proxy.as_ref().is_some_and(|proxy| {
+                [&proxy.user, &proxy.uid, &proxy.groups].into_iter().any(|names| names.contains(name))
+                    || proxy.extra.iter().any(|prefix| name.as_str().starts_with(&**prefix))
+            })
+    };
+    let told: Vec<HeaderName> = headers.keys().filter(|name| told(name)).cloned().collect();
+    for name in told {
+        headers.remove(name);
+    }
+}
