@@ -94,8 +94,8 @@ async fn one_authority_for_both_and_any_name_is_no_front_proxy() {
         assert_eq!(rig.trust.update(&map).unwrap(), Change::Taken);
         assert_eq!(user(&asking().send().await.1), "alice");
         let proxy = proxies.issue("front-proxy-client", &[]);
-        let proxied = rig.request(METRIC, Some(&proxy)).header("x-remote-user", "root");
-        assert_eq!(user(&proxied.send().await.1), "root");
+        let asking = rig.request(METRIC, Some(&proxy)).header("x-remote-user", "root");
+        assert_eq!(user(&asking.send().await.1), "root");
         assert!(metrics(&rig).contains("inferometer_front_proxy_refused 0"));
     }
 }
