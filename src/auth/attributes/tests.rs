@@ -141,6 +141,7 @@ fn paths_that_could_be_read_in_two_ways_are_refused() {
         "/apis/g/v/namespaces/team/%00",
         "/apis/g/v/namespaces/team/%0a",
         "/apis/g/v/namespaces/team/%ff",
+        "/apis/g/v/nodes/n1/m/more/than/is/read/%ff",
         "/apis/g/v/namespaces/team/%2",
         "*",
     ] {
