@@ -88,7 +88,7 @@ impl Access {
         let flight = self.flights.join(key, || self.fresh(&key), || self.ask(key, user, attributes));
         let honoured = self.settings.honoured.iter().any(|name| name == user.name());
         // An outage is no reason to wait, for who would not be refused in the end.
-        if honoured && self.flights.is_failing() && self.is_stale_allowed(&key) {
+        if honoured && self.flights.is_out_of_reach() && self.is_stale_allowed(&key) {
             return self.known(Decision::Allowed, identity::Access::StaleAllowed);
         }
         Lookup::Asked(Question { flight, key, honoured })

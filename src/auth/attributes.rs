@@ -154,14 +154,15 @@ fn is_unambiguous(part: &str) -> bool {
     let mut escapes = part.split('%');
     // What stands before the first escape.
     escapes.next();
-    escapes.all(|rest| {
+    let sound = escapes.all(|rest| {
         let byte = rest.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
         byte.is_some_and(|byte| {
             let unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
             // `+1` would pass for a number.
             !rest.starts_with('+') && !unreserved && byte != b'/' && !byte.is_ascii_control()
         })
-    })
+    });
+    sound && decode(part).is_ok()
 }
 
 fn decode(part: &str) -> Result<Cow<'_, str>, PathError> {

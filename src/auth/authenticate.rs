@@ -6,10 +6,10 @@ use std::time::SystemTime;
 use http::HeaderMap;
 
 use super::Auth;
+use super::certificate;
 use super::flight::Flight;
 use super::front_proxy::Named;
 use super::identity::User;
-use super::certificate;
 use super::token::{self, Brought, Lookup, Owner, Tokens};
 use super::trust::Trust;
 use crate::server::{ConnectionInfo, Presented};

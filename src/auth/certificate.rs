@@ -50,8 +50,7 @@ pub(super) struct Authorities {
 impl Authorities {
     /// Reads a bundle in PEM. One bad certificate refuses the bundle whole.
     pub(super) fn parse(pem: &str) -> Result<Self, BundleError> {
-        let certificates =
-            CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>()?;
+        let certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>()?;
         if certificates.len() > MOST_AUTHORITIES {
             return Err(BundleError::TooMany);
         }
@@ -105,19 +104,14 @@ pub(super) fn user(chain: &[CertificateDer<'_>]) -> Option<User> {
     Some(User::new(name, None, groups, Extra::new()))
 }
 
-fn subject<T>(
-    chain: &[CertificateDer<'_>],
-    read: impl FnOnce(Subject<'_, '_>) -> Option<T>,
-) -> Option<T> {
+fn subject<T>(chain: &[CertificateDer<'_>], read: impl FnOnce(Subject<'_, '_>) -> Option<T>) -> Option<T> {
     let (_, leaf) = parse_x509_certificate(chain.first()?).ok()?;
     read(leaf.subject())
 }
 
 type Subject<'s, 'c> = &'s X509Name<'c>;
 
-fn text<'c, 'a: 'c>(
-    attribute: &'c x509_parser::x509::AttributeTypeAndValue<'a>,
-) -> Option<String> {
+fn text<'c, 'a: 'c>(attribute: &'c x509_parser::x509::AttributeTypeAndValue<'a>) -> Option<String> {
     attribute.as_str().ok().map(str::to_owned)
 }
 
@@ -127,7 +121,8 @@ pub(super) fn next_change(chain: &[CertificateDer<'_>], now: SystemTime) -> Opti
     let moments = chain.iter().filter_map(|certificate| {
         let (_, parsed) = parse_x509_certificate(certificate).ok()?;
         // Valid through the second named last.
-        let (begin, end) = (parsed.validity().not_before.timestamp(), parsed.validity().not_after.timestamp());
+        let (begin, end) =
+            (parsed.validity().not_before.timestamp(), parsed.validity().not_after.timestamp());
         Some([begin, end.saturating_add(1)])
     });
     moments

@@ -1,7 +1,7 @@
 //! One question at a time for one key, whoever waits for the answer.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::telemetry::identity::Review;
 /// Questions under way at once. More wait for a place, within the time that each has anyway.
 const AT_ONCE: usize = 64;
 
-/// How long after a failure the API server counts as out of reach.
+/// How long after a silence the API server counts as out of reach.
 const OUTAGE: Duration = Duration::from_secs(5);
 
 /// The answer to come.
@@ -37,15 +37,21 @@ pub(super) struct Flights<T> {
 impl<T: Clone + Send + Sync + 'static> Flights<T> {
     /// Questions of this kind, which may take this long, the wait for a place included.
     pub(super) fn new(kind: Review, limit: Duration, telemetry: Arc<Telemetry>) -> Self {
-        let health = Health { kind, telemetry, start: Instant::now(), failed: AtomicU64::new(0) };
+        let health = Health {
+            kind,
+            telemetry,
+            start: Instant::now(),
+            silent: AtomicU64::new(0),
+            failing: AtomicBool::new(false),
+        };
         let places = Arc::new(Semaphore::new(AT_ONCE));
         Self { running: Arc::default(), places, limit, health: Arc::new(health) }
     }
 
-    /// Whether the last question failed, just now.
-    pub(super) fn is_failing(&self) -> bool {
-        let failed = self.health.failed.load(Ordering::Relaxed);
-        failed > 0 && self.health.start.elapsed() < Duration::from_millis(failed) + OUTAGE
+    /// Whether the API server was out of reach for the last question, just now.
+    pub(super) fn is_out_of_reach(&self) -> bool {
+        let silent = self.health.silent.load(Ordering::Relaxed);
+        silent > 0 && self.health.start.elapsed() < Duration::from_millis(silent) + OUTAGE
     }
 
     /// Joins the question under way for `key`, or puts it: `ask` runs in a task of its own, so that it goes
@@ -93,17 +99,23 @@ struct Health {
     kind: Review,
     telemetry: Arc<Telemetry>,
     start: Instant,
-    /// When one failed last, in milliseconds since `start`; 0 once one succeeds.
-    failed: AtomicU64,
+    /// When the API server was found out of reach, in milliseconds since `start`; 0 once it answers.
+    silent: AtomicU64,
+    /// Whether the last one failed, for whatever reason.
+    failing: AtomicBool,
 }
 
 impl Health {
     /// Failures come in streaks: the first is logged.
     fn note(&self, error: Option<&ReviewError>) {
         self.telemetry.identity.reviewed(self.kind, error.is_none());
-        let now = error.map_or(0, |_| (self.start.elapsed().as_millis() as u64).max(1));
-        let before = self.failed.swap(now, Ordering::Relaxed);
-        if let Some(error) = error.filter(|_| before == 0) {
+        let silent = match error {
+            Some(ReviewError::Unreachable(_)) => (self.start.elapsed().as_millis() as u64).max(1),
+            _ => 0,
+        };
+        self.silent.store(silent, Ordering::Relaxed);
+        let failed_before = self.failing.swap(error.is_some(), Ordering::Relaxed);
+        if let Some(error) = error.filter(|_| !failed_before) {
             tracing::error!(kind = ?self.kind, %error, "a review failed");
         }
     }

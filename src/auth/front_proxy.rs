@@ -89,11 +89,7 @@ fn text(value: &HeaderValue) -> Option<&str> {
 }
 
 fn groups<'a>(proxy: &'a FrontProxy, headers: &'a HeaderMap) -> impl Iterator<Item = &'a HeaderValue> {
-    proxy
-        .groups
-        .iter()
-        .flat_map(|name| headers.get_all(name))
-        .filter(|value| !value.is_empty())
+    proxy.groups.iter().flat_map(|name| headers.get_all(name)).filter(|value| !value.is_empty())
 }
 
 /// What follows the prefix, and the value.
@@ -122,9 +118,8 @@ fn digest(proxy: &FrontProxy, headers: &HeaderMap, name: &str, uid: Option<&str>
 /// The user; `None` if a part is not text. Nothing is left out for that, since a group or a fact may be
 /// one that takes rights away.
 fn build(proxy: &FrontProxy, headers: &HeaderMap, name: &str, uid: Option<&str>) -> Option<User> {
-    let groups = groups(proxy, headers)
-        .map(|value| text(value).map(str::to_owned))
-        .collect::<Option<Vec<_>>>()?;
+    let groups =
+        groups(proxy, headers).map(|value| text(value).map(str::to_owned)).collect::<Option<Vec<_>>>()?;
     let mut extra = BTreeMap::<String, Vec<String>>::new();
     for (encoded, value) in extras(proxy, headers) {
         // Header names are in lower case already.
@@ -148,9 +143,12 @@ fn unescape(encoded: &str) -> Option<String> {
 }
 
 fn weight(user: &User) -> usize {
-    let extra = user.extra().iter().map(|(key, values)| key.len() + values.iter().map(String::len).sum::<usize>());
+    let extra =
+        user.extra().iter().map(|(key, values)| key.len() + values.iter().map(String::len).sum::<usize>());
     // What holds the parts weighs as well.
-    512 + user.name().len() + user.groups().iter().map(|group| group.len() + 24).sum::<usize>() + extra.sum::<usize>()
+    512 + user.name().len()
+        + user.groups().iter().map(|group| group.len() + 24).sum::<usize>()
+        + extra.sum::<usize>()
 }
 
 /// Takes off every header that tells of identity, so that no handler and no log sees any.

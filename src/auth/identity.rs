@@ -41,11 +41,15 @@ impl User {
         key.add(name.as_bytes());
         key.add_option(uid.as_deref().map(str::as_bytes));
         key.count(groups.len());
-        groups.iter().for_each(|group| key.add(group.as_bytes()));
+        for group in &groups {
+            key.add(group.as_bytes());
+        }
         for (name, values) in &extra {
             key.add(name.as_bytes());
             key.count(values.len());
-            values.iter().for_each(|value| key.add(value.as_bytes()));
+            for value in values {
+                key.add(value.as_bytes());
+            }
         }
         Self { key: key.end(), name, uid, groups, extra }
     }

@@ -65,9 +65,12 @@ impl Settings {
             allowed: Duration::from_secs(30),
             denied: Duration::from_secs(5),
             stale: Duration::from_mins(5),
-            honoured: ["system:serviceaccount:kube-system:horizontal-pod-autoscaler", "system:kube-controller-manager"]
-                .map(str::to_owned)
-                .into(),
+            honoured: [
+                "system:serviceaccount:kube-system:horizontal-pod-autoscaler",
+                "system:kube-controller-manager",
+            ]
+            .map(str::to_owned)
+            .into(),
             wait: Duration::from_millis(800),
         }
     }

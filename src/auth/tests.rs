@@ -99,8 +99,13 @@ impl Rig {
         let address = listener.local_addr().unwrap();
         let tls = Arc::new(Tls::self_signed(&["localhost"], now()).unwrap());
         let service = Guard::new(Authorized::new(router(), Arc::clone(&self.auth)), DEADLINE);
-        let task =
-            tokio::spawn(listener::serve(listener, Some(tls), service, Limits::default(), std::future::pending()));
+        let task = tokio::spawn(listener::serve(
+            listener,
+            Some(tls),
+            service,
+            Limits::default(),
+            std::future::pending(),
+        ));
         Server { address, task }
     }
 }

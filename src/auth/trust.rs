@@ -18,15 +18,8 @@ const GROUP_HEADERS: &str = "requestheader-group-headers";
 const EXTRA_PREFIXES: &str = "requestheader-extra-headers-prefix";
 
 /// Every key that matters here; a change of another one is none.
-const KEYS: [&str; 7] = [
-    CLIENT_CA,
-    FRONT_PROXY_CA,
-    ALLOWED_NAMES,
-    USER_HEADERS,
-    UID_HEADERS,
-    GROUP_HEADERS,
-    EXTRA_PREFIXES,
-];
+const KEYS: [&str; 7] =
+    [CLIENT_CA, FRONT_PROXY_CA, ALLOWED_NAMES, USER_HEADERS, UID_HEADERS, GROUP_HEADERS, EXTRA_PREFIXES];
 
 /// Why the ConfigMap is refused.
 #[derive(Debug, thiserror::Error)]

@@ -17,7 +17,7 @@ const NAME: &str = "extension-apiserver-authentication";
 /// How often the ConfigMap is read besides the watch: while nothing is known of it, and after. A watch
 /// that went dead without a word costs no more than the second.
 const UNKNOWN_EVERY: Duration = Duration::from_secs(5);
-const KNOWN_EVERY: Duration = Duration::from_secs(60);
+const KNOWN_EVERY: Duration = Duration::from_mins(1);
 
 /// The longest one read may take.
 const READ_LIMIT: Duration = Duration::from_secs(10);
@@ -66,7 +66,7 @@ async fn follow(
         }
     }
     // A watch has no end; if it had one, the reading would still go on.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn poll(api: &Api<ConfigMap>, trust: &TrustStore) {

@@ -63,11 +63,7 @@ fn the_paths_of_the_metrics_apis_read_as_kubernetes_reads_them() {
         (CUSTOM, "/namespaces/team/pods/p1/m", format!("get pods.{custom}/m p1@team")),
         (CUSTOM, "/namespaces/team/pods/*/m", format!("get pods.{custom}/m *@team")),
         (CUSTOM, "/namespaces/team/pods/%2A/m", format!("get pods.{custom}/m *@team")),
-        (
-            CUSTOM,
-            "/namespaces/team/pods/*/m?labelSelector=a",
-            format!("get pods.{custom}/m *@team"),
-        ),
+        (CUSTOM, "/namespaces/team/pods/*/m?labelSelector=a", format!("get pods.{custom}/m *@team")),
         (CUSTOM, "/namespaces/team/deployments.apps/d/m", format!("get deployments.apps.{custom}/m d@team")),
         (CUSTOM, "/namespaces/team/metrics/m", format!("get metrics.{custom}/- m@team")),
         (CUSTOM, "/namespaces/*/metrics/m", format!("get metrics.{custom}/- m@*")),
@@ -145,6 +141,7 @@ fn paths_that_could_be_read_in_two_ways_are_refused() {
         "/apis/g/v/namespaces/team/%00",
         "/apis/g/v/namespaces/team/%0a",
         "/apis/g/v/namespaces/team/%ff",
+        "/apis/g/v/nodes/n1/m/more/than/is/read/%ff",
         "/apis/g/v/namespaces/team/%2",
         "*",
     ] {
@@ -161,7 +158,8 @@ fn keys_tell_users_and_requests_apart() {
         let groups = groups.iter().map(|group| (*group).to_owned()).collect();
         User::new(name.to_owned(), None, groups, super::super::identity::Extra::new())
     };
-    let users = [user("a", &[]), user("a", &["b"]), user("a", &["b", "c"]), user("a", &["bc"]), user("ab", &[])];
+    let users =
+        [user("a", &[]), user("a", &["b"]), user("a", &["b", "c"]), user("a", &["bc"]), user("ab", &[])];
     let targets = [
         "/apis".to_owned(),
         "/apis/".to_owned(),

@@ -89,7 +89,9 @@ impl Reviewer for Fake {
         self.token_reviews.fetch_add(1, Ordering::Relaxed);
         let owner = self.tokens.lock().unwrap().get(&spec.token.unwrap()).cloned();
         let status = match owner {
-            Some((owner, audience)) if spec.audiences.as_ref().is_none_or(|asked| asked.contains(&audience)) => {
+            Some((owner, audience))
+                if spec.audiences.as_ref().is_none_or(|asked| asked.contains(&audience)) =>
+            {
                 let user = UserInfo {
                     username: Some(owner),
                     groups: Some(vec!["system:serviceaccounts".to_owned()]),
@@ -102,7 +104,9 @@ impl Reviewer for Fake {
                     ..TokenReviewStatus::default()
                 }
             }
-            _ => TokenReviewStatus { error: Some("no such token".to_owned()), ..TokenReviewStatus::default() },
+            _ => {
+                TokenReviewStatus { error: Some("no such token".to_owned()), ..TokenReviewStatus::default() }
+            }
         };
         self.answer(status)
     }

@@ -79,7 +79,8 @@ async fn all_that_the_front_proxy_tells_reaches_the_review() {
     assert_eq!(review.uid.as_deref(), Some("42"));
     assert_eq!(review.groups.unwrap(), ["b", "a", "system:authenticated"]);
     let extra = review.extra.unwrap();
-    let expected = [("50%", vec!["half"]), ("example.org/key", vec!["value"]), ("scopes", vec!["two", "one"])];
+    let expected =
+        [("50%", vec!["half"]), ("example.org/key", vec!["value"]), ("scopes", vec!["two", "one"])];
     assert_eq!(extra.len(), expected.len());
     for (key, values) in expected {
         assert_eq!(extra[key], values);

@@ -74,9 +74,17 @@ async fn without_identity_there_is_health_and_nothing_else() {
             assert_eq!((code, user(&told)), (200, "nobody"), "{path}");
             assert!(told.ends_with('|'), "{told}");
         }
-        for path in
-            ["/", "/apis", "/version", "/metrics", "/openapi/v3", "/healthz/", "/livez/ping", "/Readyz", METRIC]
-        {
+        for path in [
+            "/",
+            "/apis",
+            "/version",
+            "/metrics",
+            "/openapi/v3",
+            "/healthz/",
+            "/livez/ping",
+            "/Readyz",
+            METRIC,
+        ] {
             assert_eq!(get(&client, server.url(path), &[]).await.0, 401, "{path}");
         }
     }

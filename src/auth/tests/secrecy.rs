@@ -36,11 +36,12 @@ async fn no_token_is_logged_printed_or_passed_on() {
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let rig = Rig::new();
-    rig.fake.token("canary-good", "builder");
     let mut seen = String::new();
     for mood in [Mood::Answers, Mood::Unreachable, Mood::Refuses, Mood::Hangs] {
         rig.fake.set(mood);
-        for token in ["canary-good", "canary-bad"] {
+        let good = format!("canary-good-{mood:?}");
+        rig.fake.token(&good, "builder");
+        for token in [good, format!("canary-bad-{mood:?}")] {
             for asking in [
                 rig.request(METRIC, None),
                 rig.proxied(METRIC, "alice"),

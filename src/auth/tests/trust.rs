@@ -19,9 +19,8 @@ async fn what_is_left_out_is_not_believed() {
     let rig = Rig::new();
     let map = config_map(&rig.clients.pem, &rig.proxies.pem);
     let alice = rig.clients.issue("alice", &[]);
-    let both = async || {
-        (rig.proxied(METRIC, "root").code().await, rig.request(METRIC, Some(&alice)).code().await)
-    };
+    let both =
+        async || (rig.proxied(METRIC, "root").code().await, rig.request(METRIC, Some(&alice)).code().await);
     assert_eq!(both().await, (200, 200));
     for (key, expected) in [
         ("client-ca-file", (200, 401)),
@@ -95,8 +94,8 @@ async fn one_authority_for_both_and_any_name_is_no_front_proxy() {
         assert_eq!(rig.trust.update(&map).unwrap(), Change::Taken);
         assert_eq!(user(&asking().send().await.1), "alice");
         let proxy = proxies.issue("front-proxy-client", &[]);
-        let proxied = rig.request(METRIC, Some(&proxy)).header("x-remote-user", "root");
-        assert_eq!(user(&proxied.send().await.1), "root");
+        let asking = rig.request(METRIC, Some(&proxy)).header("x-remote-user", "root");
+        assert_eq!(user(&asking.send().await.1), "root");
         assert!(metrics(&rig).contains("inferometer_front_proxy_refused 0"));
     }
 }

@@ -22,7 +22,8 @@ fn api_server(said: &Said) -> Client {
                 std::future::pending::<()>().await;
             }
             let (code, data) = said.lock().unwrap().clone();
-            let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": NAME}, "data": data});
+            let map =
+                json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": NAME}, "data": data});
             let one = request.uri().path().ends_with(NAME);
             let body = match (code, one) {
                 (200, true) => map,
