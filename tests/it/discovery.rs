@@ -3,7 +3,8 @@
 use http::Method;
 use serde_json::{Value as Json, json};
 
-use crate::support::{CUSTOM, Client, EXTERNAL, Reply, Server, command};
+use crate::support::client::CUSTOM;
+use crate::support::{Client, EXTERNAL, Reply, Server, command};
 
 const GROUP: &str = "external.metrics.k8s.io";
 const CUSTOM_GROUP: &str = "custom.metrics.k8s.io";

@@ -4,9 +4,10 @@ use std::process::Command;
 
 use serde_json::{Value as Json, json};
 
+use crate::support::client::CUSTOM;
 use crate::support::command::{output, text};
 use crate::support::front::{Answer, Front};
-use crate::support::{CUSTOM, EXTERNAL, Server};
+use crate::support::{EXTERNAL, Server};
 
 const METRIC: &str = "inference_requests_waiting";
 

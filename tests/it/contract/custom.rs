@@ -4,9 +4,9 @@ use http::Method;
 use serde_json::{Value as Json, json};
 
 use super::{METRIC, assert_status};
-use crate::support::client::HPA_ACCEPT;
+use crate::support::client::{CUSTOM, HPA_ACCEPT};
 use crate::support::front::{Answer, Front};
-use crate::support::{CUSTOM, Client, Exposition, Prometheus, Reply, Server, fixture};
+use crate::support::{Client, Exposition, Prometheus, Reply, Server, fixture};
 
 /// A server whose source has three pods, two of them in `ai` and of one service.
 async fn server() -> (Front, Server) {

@@ -12,7 +12,7 @@ pub(crate) mod proxy;
 pub(crate) mod server;
 pub(crate) mod wait;
 
-pub(crate) use client::{CUSTOM, Client, EXTERNAL, Problem, Reply, Value, value_path};
+pub(crate) use client::{Client, EXTERNAL, Problem, Reply, Value, value_path};
 pub(crate) use exposition::{Exposition, Target, fixture};
 pub(crate) use prometheus::Prometheus;
 pub(crate) use server::Server;
