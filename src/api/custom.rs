@@ -51,10 +51,9 @@ async fn answer(api: &Api, uri: &Uri, question: &str, media_type: MediaType) -> 
     let name = wanted.name.as_deref();
     let whom = match (&wanted.object, name) {
         // The namespace is where the question is asked, and all in it is the namespace's.
-        (Object::Namespace, _) => Whom::All,
+        (Object::Namespace, _) | (Object::Other { .. }, None) => Whom::All,
         (_, Some(name)) => Whom::Object { key, name },
         (Object::Pod, None) => Whom::Pods(&label_selector),
-        (Object::Other { .. }, None) => Whom::All,
     };
     if name.is_none() && wanted.object != Object::Pod && !label_selector.is_everything() {
         return Err(Status::bad_request(format!(

@@ -87,17 +87,13 @@ impl Discovery {
     /// There is at least one name: clients of old treat a version without resources as an error.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let names: Vec<&str> = names.into_iter().collect();
-        Self::of_groups(GROUPS, &names)
-    }
-
-    fn of_groups(groups: &[Group], names: &[&str]) -> Self {
-        let aggregated = |version| Document::json(&aggregated::list(version, groups, names));
+        let aggregated = |version| Document::json(&aggregated::list(version, GROUPS, &names));
         Self {
-            root: Document::json(&root_paths(groups)),
-            group_list: Document::json(&APIGroupList { groups: groups.iter().map(api_group).collect() }),
+            root: Document::json(&root_paths(GROUPS)),
+            group_list: Document::json(&APIGroupList { groups: GROUPS.iter().map(api_group).collect() }),
             aggregated_v2: aggregated(DiscoveryVersion::V2),
             aggregated_v2beta1: aggregated(DiscoveryVersion::V2Beta1),
-            groups: groups.iter().map(|group| GroupDocuments::new(group, names)).collect(),
+            groups: GROUPS.iter().map(|group| GroupDocuments::new(group, &names)).collect(),
             server_version: Document::json(&server_version()),
         }
     }

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::types::rfc3339_seconds;
+use crate::core::autoscaler::{Autoscaler, Goal, Of, Want};
 use crate::core::metric::Metric;
 use crate::core::reading::Derivation;
 use crate::core::selector::Selector;
+use crate::core::workload::Owner;
 use crate::engine::Explained;
 
 /// Every step from source to HPA.
@@ -30,6 +32,9 @@ pub struct Explanation {
     pub refusal: Option<RefusalFacts>,
     /// The steps.
     pub derivation: Derivation,
+    /// Who asks for the metric in this namespace, whatever the selector.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub autoscalers: Vec<AutoscalerFacts>,
 }
 
 /// What a metric is.
@@ -87,6 +92,32 @@ pub struct RefusalFacts {
     pub message: String,
 }
 
+/// One metric of a HorizontalPodAutoscaler: one that names several of ours comes several times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AutoscalerFacts {
+    /// Its name.
+    pub name: String,
+    /// What it scales, as `deployment/llama`.
+    pub scales: String,
+    /// Of what it asks: `External`, `Pods`, or `Object service/llama`.
+    pub of: String,
+    /// The series that it asks for; empty for all of them.
+    pub selector: String,
+    /// What it compares the value with, as `AverageValue 16`.
+    pub target: String,
+    /// The least replicas.
+    pub min_replicas: u32,
+    /// The most replicas.
+    pub max_replicas: u32,
+    /// How many there were when it last looked, if it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_replicas: Option<u32>,
+    /// How many it last wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_replicas: Option<u32>,
+}
+
 impl Explanation {
     /// What the engine tells, in the form that is served.
     pub fn new(explained: &Explained, namespace: &str, selector: &Selector) -> Self {
@@ -107,16 +138,50 @@ impl Explanation {
                 (None, Some(refusal))
             }
         };
+        let metric = MetricFacts::new(&explained.binding.metric);
+        let autoscalers = explained.autoscalers.iter();
+        let autoscalers = autoscalers.flat_map(|one| AutoscalerFacts::all(one, &metric.name)).collect();
         Self {
             kind: "MetricExplanation".to_owned(),
             api_version: "inferometer.dev/v1alpha1".to_owned(),
-            metric: MetricFacts::new(&explained.binding.metric),
+            metric,
             namespace: namespace.to_owned(),
             selector: selector.to_string(),
             source: explained.binding.source_name.clone(),
             answer,
             refusal,
             derivation: explained.derivation.clone(),
+            autoscalers,
+        }
+    }
+}
+
+impl AutoscalerFacts {
+    /// What `autoscaler` wants of `metric`.
+    fn all(autoscaler: &Autoscaler, metric: &str) -> impl Iterator<Item = Self> {
+        let wants = autoscaler.wants.iter().filter(move |want| *want.metric == *metric);
+        wants.map(move |want| Self::new(autoscaler, want))
+    }
+
+    fn new(autoscaler: &Autoscaler, want: &Want) -> Self {
+        let object = |owner: &Owner| format!("{}/{}", owner.kind, owner.name);
+        Self {
+            name: autoscaler.name.to_string(),
+            scales: object(&autoscaler.scales),
+            of: match &want.of {
+                Of::External => "External".to_owned(),
+                Of::Pods => "Pods".to_owned(),
+                Of::Object(one) => format!("Object {}", object(one)),
+            },
+            selector: want.selector.to_string(),
+            target: match &want.target {
+                Goal::Value(value) => format!("Value {value}"),
+                Goal::AverageValue(value) => format!("AverageValue {value}"),
+            },
+            min_replicas: autoscaler.min_replicas,
+            max_replicas: autoscaler.max_replicas,
+            current_replicas: autoscaler.current_replicas,
+            desired_replicas: autoscaler.desired_replicas,
         }
     }
 }
@@ -138,3 +203,6 @@ impl MetricFacts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

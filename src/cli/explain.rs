@@ -42,7 +42,8 @@ pub(super) struct Args {
     /// usually self-signed.
     #[arg(long)]
     insecure_skip_tls_verify: bool,
-    /// Ask no server: read this Prometheus directly.
+    /// Ask no server: read this Prometheus directly. Nothing is known of a cluster then: series of pods that are
+    /// gone count, selectors mean the series' own labels, and no autoscalers are shown.
     #[arg(long, value_name = "URL", value_parser = http_url)]
     prometheus_url: Option<Url>,
     /// With --prometheus-url: the configuration that defines the metric.

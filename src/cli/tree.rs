@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::api::explain::{AnswerFacts, Explanation, MetricFacts};
+use crate::api::explain::{AnswerFacts, AutoscalerFacts, Explanation, MetricFacts};
 
 /// The explanation for people; `colour` for a terminal.
 pub(super) fn draw(explanation: &Explanation, colour: bool) -> String {
@@ -20,9 +20,13 @@ pub(super) fn draw(explanation: &Explanation, colour: bool) -> String {
     for input in &derivation.inputs {
         let _ = writeln!(out, "│  ├─ {}: {}", input.engine, input.signal);
         let _ = writeln!(out, "│  │  query    {}", input.query.replace('\n', "\n│  │           "));
+        let gone = match input.gone {
+            0 => String::new(),
+            gone => format!("{gone} of pods that are gone, "),
+        };
         let _ = writeln!(
             out,
-            "│  │  series   {} in the cluster, {} in the namespace, {} selected",
+            "│  │  series   {} in the cluster, {} in the namespace, {gone}{} selected",
             input.series, input.in_namespace, input.selected
         );
         let read = input.read_seconds_ago.map_or("never".to_owned(), |ago| format!("{ago:.1}s ago"));
@@ -51,6 +55,14 @@ pub(super) fn draw(explanation: &Explanation, colour: bool) -> String {
         let _ = writeln!(out, "│  ├─ {:width$}  {value:>12}   {:.1}s old", element.name, element.age_seconds);
     }
     let _ = writeln!(out, "├─ aggregate {}", derivation.aggregate);
+    for one in &explanation.autoscalers {
+        let _ = writeln!(out, "├─ autoscaler {} of {}: {}", one.name, one.scales, replicas(one));
+        let selection = match one.selector.as_str() {
+            "" => "every series".to_owned(),
+            selector => format!("selector {selector}"),
+        };
+        let _ = writeln!(out, "│  asks as {}, target {}, {selection}", one.of, one.target);
+    }
     match (&explanation.answer, &explanation.refusal) {
         (Some(answer), _) => {
             let _ = writeln!(out, "└─ the HPA sees {}", paint("1;32", &answer.value));
@@ -90,6 +102,18 @@ pub(super) fn describe(metric: &MetricFacts) -> String {
     )
 }
 
+/// How many replicas an autoscaler has and wants.
+fn replicas(one: &AutoscalerFacts) -> String {
+    let known = |count: Option<u32>| count.map_or("?".to_owned(), |count| count.to_string());
+    format!(
+        "{} replicas, {} wanted, {} to {} allowed",
+        known(one.current_replicas),
+        known(one.desired_replicas),
+        one.min_replicas,
+        one.max_replicas
+    )
+}
+
 /// What the suggested target would make of it.
 fn advice(metric: &MetricFacts, answer: &AnswerFacts) -> Option<String> {
     let target = metric.suggested_target.filter(|target| *target > 0.0)?;
@@ -112,3 +136,6 @@ pub(super) fn number(value: f64) -> String {
 fn seconds(seconds: f64) -> String {
     if seconds < 10.0 && seconds.fract() > 0.0 { format!("{seconds:.1}s") } else { format!("{seconds:.0}s") }
 }
+
+#[cfg(test)]
+mod tests;

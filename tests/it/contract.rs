@@ -7,6 +7,8 @@ use crate::support::client::HPA_ACCEPT;
 use crate::support::front::{Answer, Front};
 use crate::support::{Client, EXTERNAL, Reply, Server, value_path};
 
+mod custom;
+
 const METRIC: &str = "inference_requests_waiting";
 
 /// A server whose source has two pods with 3 and 4.5 requests waiting; all else is unknown to it.
@@ -87,7 +89,7 @@ async fn refusals_word_for_word() {
     for path in [
         "/nothing",
         "/apis/external.metrics.k8s.io/v1",
-        "/apis/custom.metrics.k8s.io",
+        "/apis/metrics.k8s.io",
         "/apis/external.metrics.k8s.io/v1beta1/nothing",
         "/apis/external.metrics.k8s.io/v1beta1/namespaces",
         "/apis/external.metrics.k8s.io/v1beta1/namespaces/ai",
@@ -190,6 +192,8 @@ async fn nothing_redirects_and_nothing_is_slow() {
         "/%61pis",
         "/favicon.ico",
         "/apis/external.metrics.k8s.io/v1beta1/namespaces/ai/inference_requests_waiting/",
+        "/apis/custom.metrics.k8s.io/",
+        "/apis/custom.metrics.k8s.io/v1beta1/",
     ];
     for client in [&server.client, &old] {
         for path in slashed {

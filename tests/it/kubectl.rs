@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value as Json, json};
 
+use crate::support::client::CUSTOM;
 use crate::support::command::{output, text};
 use crate::support::front::{Answer, Front};
 use crate::support::{EXTERNAL, Server};
@@ -35,6 +36,13 @@ async fn get_raw_and_api_resources() {
     let list: Json = serde_json::from_str(&out).expect("JSON");
     assert_eq!((&list["kind"], &list["items"][0]["value"]), (&json!("ExternalMetricValueList"), &json!("5")));
 
+    let path = format!("{CUSTOM}/v1beta2/namespaces/ai/pods/*/{METRIC}?metricLabelSelector=model%3Dm");
+    let (good, out, error) = kubectl(&server, &["get", "--raw", &path]).await;
+    assert!(good, "{error}");
+    let list: Json = serde_json::from_str(&out).expect("JSON");
+    let item = &list["items"][0];
+    assert_eq!((&item["describedObject"]["name"], &item["value"]), (&json!("vllm-0"), &json!("5")));
+
     // A refusal reaches the person who typed.
     let path = format!("{EXTERNAL}/namespaces/elsewhere/{METRIC}");
     let (good, _, error) = kubectl(&server, &["get", "--raw", &path]).await;
@@ -49,8 +57,16 @@ async fn get_raw_and_api_resources() {
     let words: Vec<&str> = line.split_whitespace().collect();
     assert_eq!(words, [METRIC, "external.metrics.k8s.io/v1beta1", "true", "ExternalMetricValueList"]);
 
+    // Metrics of objects are subresources, which it does not list.
+    assert!(!out.contains("custom.metrics.k8s.io"), "{out}");
+
     let (good, out, error) = kubectl(&server, &["api-versions"]).await;
-    assert!(good && out.lines().any(|line| line == "external.metrics.k8s.io/v1beta1"), "{out}{error}");
+    assert!(good, "{error}");
+    for version in
+        ["external.metrics.k8s.io/v1beta1", "custom.metrics.k8s.io/v1beta1", "custom.metrics.k8s.io/v1beta2"]
+    {
+        assert!(out.lines().any(|line| line == version), "{version} is not in\n{out}");
+    }
     let (good, out, error) = kubectl(&server, &["get", "--raw", "/readyz?verbose"]).await;
     assert!(good && out.ends_with("readyz check passed\n"), "{out}{error}");
     let (good, out, error) = kubectl(&server, &["version", "-o", "json"]).await;

@@ -162,3 +162,6 @@ fn label_selector(selector: &Selector) -> LabelSelector {
         match_expressions: (!expressions.is_empty()).then_some(expressions),
     }
 }
+
+#[cfg(test)]
+mod tests;

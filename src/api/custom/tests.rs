@@ -1,5 +1,4 @@
 use super::object::{Object, Wanted};
-use super::*;
 
 fn parsed(path: &str) -> Result<String, u16> {
     let path = format!("/apis/custom.metrics.k8s.io/{path}");

@@ -14,6 +14,9 @@ pub(crate) const HPA_ACCEPT: &str = "application/vnd.kubernetes.protobuf, */*";
 /// The group and version under test.
 pub(crate) const EXTERNAL: &str = "/apis/external.metrics.k8s.io/v1beta1";
 
+/// The group of metrics of objects, whose versions differ.
+pub(crate) const CUSTOM: &str = "/apis/custom.metrics.k8s.io";
+
 #[derive(Clone)]
 pub(crate) struct Client {
     base: String,
