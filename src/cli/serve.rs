@@ -129,11 +129,12 @@ async fn serve(args: Args) -> Result<ExitCode> {
     let telemetry = Arc::new(Telemetry::default());
     let flags = definitions::flag_sources(prometheus_url.as_ref(), scrape);
 
+    let mut sources = Sources::new(None);
     // The content first: a change between the two reads is then seen as a change.
     let seen = config.as_ref().and_then(|path| std::fs::read(path).ok());
     let configuration = match &config {
         None => Configuration::default(),
-        Some(path) => match definitions::read(path, &catalog) {
+        Some(path) => match sources.read(path, &catalog) {
             Ok((configuration, report)) => {
                 report.diagnostics.iter().for_each(|diagnostic| warn!("{}", one_line(diagnostic)));
                 configuration
@@ -144,7 +145,6 @@ async fn serve(args: Args) -> Result<ExitCode> {
             }
         },
     };
-    let mut sources = Sources::default();
     let definitions = sources.definitions(&flags, configuration);
     let source_names: Vec<String> =
         definitions.sources.iter().map(|source| source.name().to_owned()).collect();

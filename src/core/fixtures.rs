@@ -197,6 +197,7 @@ pub(crate) fn pod(name: &str, of: &str, owners: &str) -> Pod {
         reached_by: None,
         ports: Arc::new([]),
         counts: true,
+        ready: true,
     }
 }
 

@@ -60,6 +60,9 @@ pub struct Pod {
     /// Whether it serves or may come to: neither ended nor about to end. The others do not count, as
     /// they do not for the HPA.
     pub counts: bool,
+    /// Whether it is ready, or was before as far as its conditions tell: one that is not has yet to
+    /// come up, and need not answer until then.
+    pub ready: bool,
 }
 
 impl Pod {
@@ -130,6 +133,7 @@ mod tests {
             reached_by: None,
             ports: Arc::new([]),
             counts: true,
+            ready: true,
         }
     }
 
