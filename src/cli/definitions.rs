@@ -118,3 +118,6 @@ impl Sources {
         Definitions { sources, metrics: configuration.metrics }
     }
 }
+
+#[cfg(test)]
+mod tests;

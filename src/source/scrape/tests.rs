@@ -26,6 +26,7 @@ use crate::core::selector::Selector;
 mod beats;
 mod faults;
 mod leaving;
+mod starting;
 mod sums;
 
 const MILLIS: fn(u64) -> Duration = Duration::from_millis;

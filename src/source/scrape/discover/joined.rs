@@ -56,3 +56,6 @@ impl Discover for Joined {
         self.0.iter().map(|way| way.discover.describe()).collect::<Vec<_>>().join(", ")
     }
 }
+
+#[cfg(test)]
+mod tests;
