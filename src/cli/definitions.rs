@@ -9,6 +9,7 @@ use super::serve::http_url;
 use crate::catalog::Catalog;
 use crate::config::{self, Configuration, Diagnostics, Report};
 use crate::core::series::Labels;
+use crate::core::workload::Inventory;
 use crate::engine::Definitions;
 use crate::source::scrape::discover::Endpoint;
 use crate::source::{Definition, Source, prometheus, scrape};
@@ -20,7 +21,7 @@ pub(super) fn flag_sources(url: Option<&Url>, targets: Vec<Endpoint>) -> Vec<Def
     let prometheus = prometheus.map(Definition::Prometheus);
     prometheus
         .into_iter()
-        .chain(scrape.map(|(settings, targets)| Definition::Scrape(settings, targets)))
+        .chain(scrape.map(|(settings, targets)| Definition::Scrape(settings, targets, Vec::new())))
         .collect()
 }
 
@@ -51,9 +52,20 @@ pub(super) fn target(text: &str) -> Result<Endpoint, String> {
 /// # Errors
 /// The report, with at least one error in it.
 pub(super) fn read(path: &Path, catalog: &Catalog) -> Result<(Configuration, Report), Report> {
+    read_for(path, catalog, true)
+}
+
+/// Reads it for a server: pods are refused if there is no cluster.
+fn read_for(path: &Path, catalog: &Catalog, has_pods: bool) -> Result<(Configuration, Report), Report> {
     let mut diagnostics = Diagnostics::default();
     let configuration = config::read(path, &mut diagnostics)
         .and_then(|text| config::load(&path.display().to_string(), &text, catalog, &mut diagnostics));
+    let needs_pods = configuration.as_ref().and_then(|configuration| configuration.pods_at);
+    if let Some(place) = needs_pods.filter(|_| !has_pods) {
+        diagnostics
+            .error_at(&place, "this server is in no cluster, so it cannot find pods")
+            .hint("run it without --standalone, or name addresses in `targets`");
+    }
     let report = diagnostics.finish();
     match configuration {
         Some(configuration) if !report.has_errors() => Ok((configuration, report)),
@@ -63,25 +75,49 @@ pub(super) fn read(path: &Path, catalog: &Catalog) -> Result<(Configuration, Rep
 
 /// Sources that were built before, so that a reload keeps their connections and numbers.
 #[derive(Default)]
-pub(super) struct Sources(Vec<(Definition, Arc<dyn Source>)>);
+pub(super) struct Sources {
+    built: Vec<(Definition, Arc<dyn Source>)>,
+    /// The pods of the cluster, if there is one.
+    inventory: Option<Arc<dyn Inventory>>,
+}
 
 impl Sources {
+    /// None yet. Those to come find their pods in `inventory`.
+    pub(super) fn new(inventory: Option<Arc<dyn Inventory>>) -> Self {
+        Self { built: Vec::new(), inventory }
+    }
+
+    /// Reads a configuration file for a server with these sources.
+    ///
+    /// # Errors
+    /// The report, with at least one error in it.
+    pub(super) fn read(
+        &self,
+        path: &Path,
+        catalog: &Catalog,
+    ) -> Result<(Configuration, Report), Report> {
+        read_for(path, catalog, self.inventory.is_some())
+    }
+
     /// The definitions of a configuration, the sources given by flag first. Of a source in both, the
     /// flag's wins.
     pub(super) fn definitions(&mut self, flags: &[Definition], configuration: Configuration) -> Definitions {
         let is_flag = |one: &Definition| flags.iter().any(|flag| flag.name() == one.name());
         let configured = configuration.sources.into_iter().filter(|one| !is_flag(one));
         let wanted: Vec<Definition> = flags.iter().cloned().chain(configured).collect();
-        self.0 = wanted
+        self.built = wanted
             .into_iter()
             .map(|definition| {
-                let known = self.0.iter().find(|(known, _)| *known == definition);
+                let known = self.built.iter().find(|(known, _)| *known == definition);
                 let source = known.map(|(_, source)| Arc::clone(source));
-                let source = source.unwrap_or_else(|| definition.clone().build());
+                let source = source.unwrap_or_else(|| definition.clone().build(self.inventory.as_ref()));
                 (definition, source)
             })
             .collect();
-        let sources = self.0.iter().map(|(_, source)| Arc::clone(source)).collect();
+        let sources = self.built.iter().map(|(_, source)| Arc::clone(source)).collect();
         Definitions { sources, metrics: configuration.metrics }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::definitions::{self, Sources};
+use super::definitions::Sources;
 use crate::catalog::Catalog;
 use crate::engine::Engine;
 use crate::source::Definition;
@@ -44,7 +44,7 @@ impl Reloader {
     }
 
     fn take(&mut self) {
-        match definitions::read(&self.path, &self.catalog) {
+        match self.sources.read(&self.path, &self.catalog) {
             Ok((configuration, report)) => {
                 let definitions = self.sources.definitions(&self.flags, configuration);
                 self.engine.install(definitions);

@@ -128,11 +128,17 @@ async fn serve(args: Args) -> Result<ExitCode> {
     let telemetry = Arc::new(Telemetry::default());
     let flags = definitions::flag_sources(prometheus_url.as_ref(), scrape);
 
+    let mut joined = match standalone {
+        true => None,
+        false => Some(Joined::join(cluster, &telemetry).await?),
+    };
+    let inventory = joined.as_ref().map(|joined| Arc::clone(&joined.cluster) as Arc<dyn Inventory>);
+    let mut sources = Sources::new(inventory.clone());
     // The content first: a change between the two reads is then seen as a change.
     let seen = config.as_ref().and_then(|path| std::fs::read(path).ok());
     let configuration = match &config {
         None => Configuration::default(),
-        Some(path) => match definitions::read(path, &catalog) {
+        Some(path) => match sources.read(path, &catalog) {
             Ok((configuration, report)) => {
                 report.diagnostics.iter().for_each(|diagnostic| warn!("{}", one_line(diagnostic)));
                 configuration
@@ -143,12 +149,6 @@ async fn serve(args: Args) -> Result<ExitCode> {
             }
         },
     };
-    let mut joined = match standalone {
-        true => None,
-        false => Some(Joined::join(cluster, &telemetry).await?),
-    };
-    let inventory = joined.as_ref().map(|joined| Arc::clone(&joined.cluster) as Arc<dyn Inventory>);
-    let mut sources = Sources::default();
     let definitions = sources.definitions(&flags, configuration);
     let source_names: Vec<String> =
         definitions.sources.iter().map(|source| source.name().to_owned()).collect();

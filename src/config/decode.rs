@@ -149,6 +149,13 @@ impl<'a> MapDecoder<'a> {
         Some((name, node))
     }
 
+    /// Notes that at least one of these fields must be there.
+    pub fn some_of(&mut self, names: &[&'static str]) {
+        if self.entries.iter().all(|(key, _)| !names.contains(&key.text.as_str())) {
+            self.missing.push(names.to_vec());
+        }
+    }
+
     /// What to say of fields that nobody asked for, instead of listing those that somebody did.
     pub fn others(&mut self, hint: impl Into<String>) {
         self.others = Some(hint.into());

@@ -36,6 +36,8 @@ pub struct Configuration {
     pub sources: Vec<Definition>,
     /// Metrics beside the catalog's, or in their place.
     pub metrics: Vec<Metric>,
+    /// Where pods are named as targets, which only a cluster has.
+    pub pods_at: Option<Span>,
 }
 
 impl Configuration {
@@ -111,6 +113,7 @@ pub(super) fn configuration(
     let mut sources = Vec::new();
     let mut names = Some(Names::default());
     let mut no_promql = Vec::new();
+    let mut pods_at = None;
     if let Some((_, node)) = map.get("sources") {
         for item in node.items(diags, "a list of sources").unwrap_or_default() {
             let declared = source::source(diags, item, catalog);
@@ -118,6 +121,7 @@ pub(super) fn configuration(
             if let Some(declared) = declared.as_ref().filter(|declared| !declared.knows_promql) {
                 no_promql.extend(declared.name.iter().map(|name| name.value.clone()));
             }
+            pods_at = pods_at.or_else(|| declared.as_ref().and_then(|declared| declared.pods_at));
             match (name, &mut names) {
                 (Some(name), Some(names)) => names.add(diags, "source", name),
                 _ => names = None,
@@ -138,7 +142,7 @@ pub(super) fn configuration(
         }
     }
     map.finish(diags);
-    Some(Configuration { sources, metrics })
+    Some(Configuration { sources, metrics, pods_at })
 }
 
 fn constant(diags: &mut Diagnostics, node: &Node, expected: &str) -> Option<()> {

@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use self::prometheus::Prometheus;
 use self::scrape::Scrape;
-use self::scrape::discover::{Addresses, Endpoint};
+use self::scrape::discover::{Addresses, Discover, Endpoint, Joined};
+use self::scrape::pods::{Pods, Selection};
 use crate::core::freshness::Coverage;
 use crate::core::series::SeriesSet;
 use crate::core::signal::Signal;
 use crate::core::time::Timestamp;
+use crate::core::workload::Inventory;
 
 pub(crate) mod body;
 mod credentials;
@@ -33,8 +35,8 @@ const MAX_CELLS: usize = 8 << 20;
 pub enum Definition {
     /// A server with the Prometheus query API.
     Prometheus(prometheus::Settings),
-    /// Targets that are read directly.
-    Scrape(scrape::Settings, Vec<Endpoint>),
+    /// Targets that are read directly: those that have addresses, and pods of the cluster.
+    Scrape(scrape::Settings, Vec<Endpoint>, Vec<Selection>),
 }
 
 impl Definition {
@@ -42,7 +44,7 @@ impl Definition {
     pub fn name(&self) -> &str {
         match self {
             Self::Prometheus(settings) => &settings.name,
-            Self::Scrape(settings, _) => &settings.name,
+            Self::Scrape(settings, ..) => &settings.name,
         }
     }
 
@@ -51,12 +53,20 @@ impl Definition {
         matches!(self, Self::Prometheus(_))
     }
 
-    /// The source; nothing is connected yet.
-    pub fn build(self) -> Arc<dyn Source> {
+    /// The source; nothing is connected yet. Pods are found in `inventory`; without one, a source that
+    /// needs it refuses all questions.
+    pub fn build(self, inventory: Option<&Arc<dyn Inventory>>) -> Arc<dyn Source> {
         match self {
             Self::Prometheus(settings) => Arc::new(Prometheus::new(settings)),
-            Self::Scrape(settings, endpoints) => {
-                Arc::new(Scrape::new(settings, Arc::new(Addresses::new(endpoints))))
+            Self::Scrape(settings, endpoints, pods) => {
+                let (has_endpoints, has_pods) = (!endpoints.is_empty(), !pods.is_empty());
+                let addresses = || -> Arc<dyn Discover> { Arc::new(Addresses::new(endpoints)) };
+                let pods = || -> Arc<dyn Discover> { Arc::new(Pods::new(pods, inventory.cloned())) };
+                Arc::new(Scrape::new(settings, match (has_endpoints, has_pods) {
+                    (_, false) => addresses(),
+                    (false, true) => pods(),
+                    (true, true) => Arc::new(Joined::new([addresses(), pods()])),
+                }))
             }
         }
     }

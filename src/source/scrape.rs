@@ -11,7 +11,7 @@
 //! Targets are asked while someone asks for a signal, each at its own beat, and only the names that
 //! are wanted are kept of their pages. A signal is then put together from memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +20,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep, timeout};
+use tracing::warn;
 
 use self::discover::{Discover, Found, Place};
 use self::layout::Layouts;
@@ -41,12 +42,16 @@ mod history;
 mod layout;
 mod page;
 mod plan;
+pub mod pods;
 mod reduce;
 mod target;
 mod wanted;
 
 /// So many pages are read at once: a bound on the memory for them.
 const AT_ONCE: usize = 64;
+
+/// So many remarks of one look are logged: the same mistake in a thousand pods is one mistake.
+const REMARKS: usize = 5;
 
 /// How targets are asked, and the bounds of what they may do to us.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,6 +111,7 @@ struct Shared {
 struct Targets {
     all: Vec<Arc<Target>>,
     unseen: Vec<Silent>,
+    remarks: BTreeSet<String>,
 }
 
 impl Shared {
@@ -166,8 +172,7 @@ impl Scrape {
         let Some(targets) = shared.targets.borrow().clone() else {
             return Err(SourceError::Unreachable("its targets are still being looked for".to_owned()));
         };
-        let is_empty = targets.all.is_empty() && targets.unseen.is_empty();
-        let warnings = if is_empty { vec!["there is no target".to_owned()] } else { Vec::new() };
+        let warnings = targets.warnings();
         // What is read as it is was read from every target; only a window has to fill first.
         let memory_from = signal.window().map(|_| since);
         let is_covered = signal.window().is_some_and(|window| now.since(since) > window);
@@ -240,7 +245,8 @@ async fn supervise(shared: Arc<Shared>, discover: Arc<dyn Discover>, is_running:
                 return;
             }
         }
-        let Found { places, unseen } = discover.look().await;
+        let Found { places, unseen, starting, remarks } = discover.look().await;
+        tell(&shared, &remarks);
         let mut all = Vec::with_capacity(places.len());
         let mut next = HashMap::with_capacity(places.len());
         for place in places {
@@ -249,9 +255,12 @@ async fn supervise(shared: Arc<Shared>, discover: Arc<dyn Discover>, is_running:
             }
             let known = tasks.0.remove(&place);
             // What is asked anew after such an end was there before, and is not left out meanwhile.
-            let was_there = is_blind || known.is_some();
-            let (target, task) = known.filter(is_alive).unwrap_or_else(|| {
+            let is_starting = starting.contains(&place);
+            let was_there = (is_blind || known.is_some()) && !is_starting;
+            let known = known.filter(is_alive).inspect(|(target, _)| target.starts(is_starting));
+            let (target, task) = known.unwrap_or_else(|| {
                 let target = Arc::new(target(&shared, place.clone(), &clients, was_there));
+                target.starts(is_starting);
                 let task = tokio::spawn(Arc::clone(&target).keep(Arc::clone(&shared)));
                 (target, task.abort_handle())
             });
@@ -261,8 +270,18 @@ async fn supervise(shared: Arc<Shared>, discover: Arc<dyn Discover>, is_running:
         // What is left of the old ones has left the set, and ends here.
         tasks = Tasks(next);
         is_blind = !unseen.is_empty();
-        shared.targets.send_replace(Some(Arc::new(Targets { all, unseen })));
+        shared.targets.send_replace(Some(Arc::new(Targets { all, unseen, remarks })));
         sleep(discover.every()).await;
+    }
+}
+
+/// Logs what the look before did not remark.
+fn tell(shared: &Shared, remarks: &BTreeSet<String>) {
+    let (before, source) = (shared.targets(), shared.settings.name.as_str());
+    let new: Vec<&String> = remarks.difference(&before.remarks).collect();
+    new.iter().take(REMARKS).for_each(|remark| warn!(source, "{remark}"));
+    if let Some(more) = new.len().checked_sub(REMARKS).filter(|more| *more > 0) {
+        warn!(source, more, "other pods are like these");
     }
 }
 

@@ -174,6 +174,7 @@ fn wrong_command_lines_are_refused() {
 
 #[test]
 fn serve_refuses_in_a_sentence() {
+    let pods = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/config/good/pods.yaml");
     let local = ["--secure-port", "0", "--observability-address", "127.0.0.1:0"];
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     let taken = taken.local_addr().expect("its address").port().to_string();
@@ -192,6 +193,7 @@ fn serve_refuses_in_a_sentence() {
         ),
         (vec!["serve", "--standalone", "--secure-port", &taken], "cannot listen on 127.0.0.1:"),
         (vec!["serve", "--standalone", "--config", &missing], "missing cannot be used"),
+        (vec!["serve", "--standalone", "--config", pods], "this server is in no cluster"),
         (
             vec!["serve", "--standalone", "--tls-cert-file", &missing, "--tls-private-key-file", &missing],
             "failed to read",

@@ -71,7 +71,7 @@ impl Discover for Pods {
         let mut places: Vec<Place> = pods.collect();
         drop(scene);
         places.extend(self.place("/gpus/metrics", "dcgm", EXPORTER));
-        Box::pin(std::future::ready(Found { places, unseen: Vec::new() }))
+        Box::pin(std::future::ready(Found { places, ..Found::default() }))
     }
 
     fn every(&self) -> Duration {

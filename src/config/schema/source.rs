@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::catalog::Catalog;
 use crate::config::decode::{byte_size, checked, duration, http_url, integer, one_of, path, string};
 use crate::config::units::Refusal;
-use crate::config::{Diagnostics, Node, Spanned};
+use crate::config::{Diagnostics, Node, Span, Spanned, Value};
 use crate::source::prometheus::Settings;
 use crate::source::{Auth, Definition};
 
@@ -13,6 +13,7 @@ use self::auth::auth;
 pub use self::scrape::target_url;
 
 mod auth;
+mod pods;
 mod scrape;
 
 /// A query that takes longer would outlive the refresh interval many times over.
@@ -24,6 +25,8 @@ pub(super) struct Declared {
     pub(super) name: Option<Spanned<String>>,
     pub(super) knows_promql: bool,
     pub(super) definition: Option<Definition>,
+    /// Where it names pods.
+    pub(super) pods_at: Option<Span>,
 }
 
 pub(super) fn source(diags: &mut Diagnostics, node: &Node, catalog: &Catalog) -> Option<Declared> {
@@ -38,14 +41,22 @@ pub(super) fn source(diags: &mut Diagnostics, node: &Node, catalog: &Catalog) ->
     let definition = match kind {
         Some(("prometheus", node)) => prometheus(diags, node)
             .map(|settings| Definition::Prometheus(Settings { name: own_name(), ..settings })),
-        Some((_, node)) => scrape::scrape(diags, node, catalog).map(|(settings, endpoints)| {
-            Definition::Scrape(crate::source::scrape::Settings { name: own_name(), ..settings }, endpoints)
+        Some((_, node)) => scrape::scrape(diags, node, catalog).map(|(settings, endpoints, pods)| {
+            let settings = crate::source::scrape::Settings { name: own_name(), ..settings };
+            Definition::Scrape(settings, endpoints, pods)
         }),
         None => None,
     };
     map.finish(diags);
     let definition = definition.filter(|_| name.is_some());
-    Some(Declared { name, knows_promql: !has_scrape, definition })
+    let pods_at = node.field("scrape").and_then(|scrape| place_of(scrape, "pods"));
+    Some(Declared { name, knows_promql: !has_scrape, definition, pods_at })
+}
+
+/// Where a field of a mapping is named.
+fn place_of(node: &Node, field: &str) -> Option<Span> {
+    let Value::Mapping(entries) = &node.value else { return None };
+    entries.iter().find(|(key, _)| key.text == field).map(|(key, _)| key.span)
 }
 
 /// A name that reads well in messages and as a label's value.

@@ -30,7 +30,7 @@ fn every_field_is_documented_and_no_other() {
     // Refused fields are answered with the list of those there are.
     let text = format!(
         "{HEAD}qqqqqq: 1\nsources:\n- {{ name: a, prometheus: {{ url: http://a, qqqqqq: 1, auth: {{ qqqqqq: 1 }} }} }}\n\
-         - {{ name: b, scrape: {{ targets: [{{ url: http://a, qqqqqq: 1 }}], qqqqqq: 1 }} }}\n\
+         - {{ name: b, scrape: {{ targets: [{{ url: http://a, qqqqqq: 1 }}], pods: {{ qqqqqq: 1 }}, qqqqqq: 1 }} }}\n\
          metrics:\n- {{ name: a, preset: gpu_utilization, qqqqqq: 1 }}\n"
     );
     let report = report(&text);

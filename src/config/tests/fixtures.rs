@@ -6,6 +6,7 @@ use crate::catalog::Catalog;
 use crate::config::{Checked, Diagnostics, Report, check, load, read};
 use crate::source::Definition;
 use crate::source::scrape::discover::Endpoint;
+use crate::source::scrape::pods::Scheme;
 
 fn run(file: &str, text: &str) -> (Checked, Report) {
     let catalog = Catalog::built_in().unwrap();
@@ -95,7 +96,7 @@ fn a_server_loads_what_check_accepts_and_nothing_else() {
     let (configuration, report) = loaded(include_str!("../../../tests/fixtures/config/good/full.yaml"));
     assert_eq!(report.to_string(), "");
     let configuration = configuration.unwrap();
-    let [Definition::Prometheus(main), Definition::Prometheus(mimir), Definition::Scrape(pods, targets)] =
+    let [Definition::Prometheus(main), Definition::Prometheus(mimir), Definition::Scrape(pods, targets, selections)] =
         &configuration.sources[..]
     else {
         panic!("two servers and a list of targets")
@@ -104,6 +105,7 @@ fn a_server_loads_what_check_accepts_and_nothing_else() {
     assert!(main.accept_partial && main.auth.ca.is_some() && main.auth.client_certificate.is_some());
     assert_eq!((main.auth.headers.len(), main.auth.bearer.is_some()), (2, true));
     assert_eq!((mimir.timeout.as_secs(), mimir.max_series), (10, 100_000));
+    assert!(selections.is_empty() && configuration.pods_at.is_none());
     assert_eq!((pods.interval.as_secs(), pods.timeout.as_secs(), pods.max_series), (1, 1, 500_000));
     let said = |index: usize| {
         let target: &Endpoint = &targets[index];
@@ -134,6 +136,31 @@ fn a_server_loads_what_check_accepts_and_nothing_else() {
          metrics:\n- { name: a, type: extensive, promql: sum(x) }\n",
     );
     assert!(configuration.is_some() && report.warnings == 1);
+}
+
+#[test]
+fn pods_are_targets_beside_others() {
+    let catalog = Catalog::built_in().unwrap();
+    let mut diags = Diagnostics::default();
+    let text = include_str!("../../../tests/fixtures/config/good/pods.yaml");
+    let configuration = load("pods.yaml", text, &catalog, &mut diags).unwrap();
+    assert_eq!(configuration.pods_at.map(|place| (place.line, place.column)), Some((8, 5)));
+    let [Definition::Scrape(_, targets, pods), Definition::Scrape(_, none, asking)] =
+        &configuration.sources[..]
+    else {
+        panic!("two sources")
+    };
+    assert_eq!((targets.len(), none.len()), (1, 0));
+    let [engines, devices] = &pods[..] else { panic!("{pods:?}") };
+    assert_eq!(
+        engines.to_string(),
+        "pods of ai, ml with app.kubernetes.io/component=inference,deployment!=canary at port metrics"
+    );
+    assert_eq!((engines.path.as_str(), engines.scheme), ("/metrics", Scheme::Http));
+    assert_eq!((engines.engine.as_deref(), engines.annotated), (Some("vllm"), false));
+    assert_eq!(devices.to_string(), "pods of gpu-operator with app=nvidia-dcgm-exporter at port 9400");
+    assert_eq!((devices.path.as_str(), devices.scheme), ("/gpu", Scheme::Https));
+    assert_eq!(asking[0].to_string(), "pods that ask for it");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Where targets are: addresses, and names with all the addresses that they stand for.
 
+use std::collections::{BTreeSet, HashSet};
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -60,6 +61,20 @@ pub struct Found {
     pub places: Vec<Place>,
     /// Where there may be more that it could not see.
     pub unseen: Vec<Silent>,
+    /// Of the targets, those that run what has yet to come up and need not answer until then.
+    pub starting: HashSet<Place>,
+    /// What keeps something that was found from being a target as it was meant, for the log.
+    pub remarks: BTreeSet<String>,
+}
+
+impl Found {
+    /// Adds what another look found.
+    fn extend(&mut self, other: Self) {
+        self.places.extend(other.places);
+        self.unseen.extend(other.unseen);
+        self.starting.extend(other.starting);
+        self.remarks.extend(other.remarks);
+    }
 }
 
 /// A boxed future, so that ways to find targets stand behind one interface.
@@ -201,10 +216,7 @@ impl Discover for Addresses {
             // All at once: a name server that hangs for one name hides no other.
             let each = join_all((0..self.endpoints.len()).map(|index| self.resolve(index))).await;
             let mut found = Found::default();
-            for Found { places, unseen } in each {
-                found.places.extend(places);
-                found.unseen.extend(unseen);
-            }
+            each.into_iter().for_each(|one| found.extend(one));
             found
         })
     }
@@ -221,6 +233,10 @@ impl Discover for Addresses {
         }
     }
 }
+
+mod joined;
+
+pub use self::joined::Joined;
 
 #[cfg(test)]
 mod tests;

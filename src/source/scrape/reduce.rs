@@ -64,6 +64,10 @@ impl Targets {
                 )));
             }
         }
+        if answered == 0 && silent.is_empty() && self.starting() > 0 {
+            // Not the same as that nothing is there: they may have numbers any moment.
+            return Err(SourceError::Unreachable("none of its targets is ready yet".to_owned()));
+        }
         if answered == 0
             && let Some(one) = silent.first()
         {
@@ -79,6 +83,31 @@ impl Targets {
             }));
         }
         Ok(builder.finish(signal.element(), &signal.labels(), 0).with_silent(silent))
+    }
+
+    /// How many are left out because they need not answer yet.
+    fn starting(&self) -> usize {
+        self.all.iter().filter(|target| target.is_excused()).count()
+    }
+
+    /// What to know about the numbers of these targets. Whoever may read a metric reads it, so it names none.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.all.is_empty() && self.unseen.is_empty() {
+            warnings.push("there is no target".to_owned());
+        }
+        match self.starting() {
+            0 => {}
+            1 => warnings.push("1 target is left out: its pod is not ready and has never answered".to_owned()),
+            count => warnings
+                .push(format!("{count} targets are left out: their pods are not ready and have never answered")),
+        }
+        match self.remarks.len() {
+            0 => {}
+            1 => warnings.push("1 pod cannot be read as it was meant: see the log".to_owned()),
+            count => warnings.push(format!("{count} pods cannot be read as they were meant: see the log")),
+        }
+        warnings
     }
 }
 

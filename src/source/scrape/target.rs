@@ -1,7 +1,7 @@
 //! One target: asked at its own beat, its last numbers kept.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,13 +46,15 @@ pub(super) struct Target {
     attempted: watch::Sender<u64>,
     /// Whether it was there before it was found: then a set without it lacks it.
     was_there: bool,
+    /// Whether what runs there has yet to come up.
+    is_starting: AtomicBool,
     /// How many series all targets hold, this one's among them.
     series: Arc<AtomicUsize>,
 }
 
 /// Where a target stands with a signal.
 pub(super) enum Standing {
-    /// It has just been found and not been asked yet.
+    /// It has just been found and not been asked yet, or has yet to come up.
     New,
     /// It has never told the numbers.
     Unknown(Silent),
@@ -70,10 +72,24 @@ pub(super) struct State {
     failure: Option<Arc<str>>,
     /// The version of the wanted names at the latest attempt that went well; 0 before the first.
     answered: u64,
+    /// Whether it had yet to come up when it was last asked: then its failure tells nothing.
+    is_early: bool,
     /// How long the latest attempt took.
     pub(super) took: Duration,
     /// How much later than planned it began.
     pub(super) late: Duration,
+}
+
+impl State {
+    /// Whether it need not answer yet, and has not.
+    fn is_excused(&self) -> bool {
+        self.is_early && self.answered == 0
+    }
+
+    /// What went wrong, if that was not to be expected.
+    fn complaint(&self) -> Option<Arc<str>> {
+        self.failure.clone().filter(|_| !self.is_excused())
+    }
 }
 
 impl Target {
@@ -85,7 +101,22 @@ impl Target {
         series: Arc<AtomicUsize>,
     ) -> Self {
         let (state, attempted) = (Mutex::default(), watch::Sender::new(0));
-        Self { place, labels, http, state, attempted, was_there, series }
+        let is_starting = AtomicBool::new(false);
+        Self { place, labels, http, state, attempted, was_there, is_starting, series }
+    }
+
+    /// Notes whether what runs there has yet to come up. Before its first page, such a target has
+    /// nothing that a sum could lack; from then on it is one like the others.
+    pub(super) fn starts(&self, is_starting: bool) {
+        self.is_starting.store(is_starting, Ordering::Relaxed);
+        let mut state = self.state();
+        // Once it is up, an answer is due from the next attempt on.
+        state.is_early |= is_starting;
+    }
+
+    /// Whether it need not answer yet, and has not.
+    pub(super) fn is_excused(&self) -> bool {
+        self.state().is_excused()
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -100,7 +131,7 @@ impl Target {
 
     /// Whether it did not answer when it was last asked.
     pub(super) fn is_silent(&self) -> bool {
-        self.state().failure.is_some()
+        self.state().complaint().is_some()
     }
 
     /// Where it stands with a signal that has been wanted since the names had this version.
@@ -115,6 +146,7 @@ impl Target {
         match (&state.failure, state.answered >= version) {
             (None, true) => Standing::Well,
             (Some(cause), true) => Standing::Held(silent(cause, true)),
+            (_, false) if state.is_excused() => Standing::New,
             (Some(cause), false) => Standing::Unknown(silent(cause, false)),
             (None, false) if *self.attempted.borrow() == 0 && !self.was_there => Standing::New,
             (None, false) => Standing::Unknown(silent(&"no answer yet".into(), false)),
@@ -168,6 +200,7 @@ impl Target {
 
     async fn scrape(self: &Arc<Self>, shared: &Arc<Shared>, version: u64, due: Instant) {
         let began = Instant::now();
+        let is_early = self.is_starting.load(Ordering::Relaxed);
         let at = shared.now();
         let result = match self.read(shared).await {
             Ok((body, format, _permit)) if body.len() > LARGE => {
@@ -180,14 +213,15 @@ impl Target {
             Err(error) => Err(error),
         };
         let mut state = self.state();
+        let before = state.complaint();
         state.took = began.elapsed();
         state.late = began.duration_since(due);
+        state.is_early = is_early;
         if result.is_ok() {
             state.answered = version;
         }
-        let before =
-            std::mem::replace(&mut state.failure, result.err().map(|error| error.to_string().into()));
-        let now = state.failure.clone();
+        state.failure = result.err().map(|error| error.to_string().into());
+        let now = state.complaint();
         drop(state);
         self.tell(shared, before.as_deref(), now.as_deref());
         self.attempted.send_replace(version);

@@ -26,6 +26,7 @@ use crate::core::selector::Selector;
 mod beats;
 mod faults;
 mod leaving;
+mod starting;
 mod sums;
 
 const MILLIS: fn(u64) -> Duration = Duration::from_millis;
@@ -131,7 +132,7 @@ struct Places {
 
 impl Places {
     fn of(places: impl IntoIterator<Item = Place>) -> Arc<Self> {
-        let found = Found { places: places.into_iter().collect(), unseen: Vec::new() };
+        let found = Found { places: places.into_iter().collect(), ..Found::default() };
         Arc::new(Self { found: Mutex::new(found), looks: AtomicUsize::new(0), every: MILLIS(20) })
     }
 
@@ -140,7 +141,7 @@ impl Places {
     }
 
     fn set(&self, places: impl IntoIterator<Item = Place>, unseen: Vec<Silent>) {
-        *self.found.lock().expect("lock") = Found { places: places.into_iter().collect(), unseen };
+        *self.found.lock().expect("lock") = Found { places: places.into_iter().collect(), unseen, ..Found::default() };
     }
 
     /// The same, and waits until it has been seen.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::auth::auth;
+use super::pods::pods;
 use crate::catalog::Catalog;
 use crate::config::decode::{
     accept, byte_size, checked, duration, entries, http_url, integer, list, path, string,
@@ -19,6 +20,7 @@ use crate::core::series::{Label, Labels};
 use crate::source::Auth;
 use crate::source::scrape::Settings;
 use crate::source::scrape::discover::{Endpoint, USUAL_PATH};
+use crate::source::scrape::pods::Selection;
 
 /// An engine that is asked more often spends its time on pages.
 const FASTEST: Duration = Duration::from_millis(250);
@@ -31,17 +33,28 @@ pub(super) fn scrape(
     diags: &mut Diagnostics,
     node: &Node,
     catalog: &Catalog,
-) -> Option<(Settings, Vec<Endpoint>)> {
+) -> Option<(Settings, Vec<Endpoint>, Vec<Selection>)> {
     let mut map = node.mapping(diags, "`scrape`")?;
     let interval = map.optional("interval", diags, checked(duration, interval));
     let timeout = map.optional("timeout", diags, checked(duration, super::timeout));
     let max_body = map.optional("maxBodyBytes", diags, checked(byte_size, super::body_bytes));
     let max_series = map.optional("maxSeries", diags, integer(1..=10_000_000));
-    let targets = map.required("targets", diags, list(|diags, node| target(diags, node, catalog)));
-    if let Some([]) = targets.as_deref() {
+    let targets = map.get("targets").map(|(_, node)| node);
+    let endpoints = targets.map(|node| list(|diags, node| target(diags, node, catalog))(diags, node));
+    if let Some(Some([])) = endpoints.as_ref().map(Option::as_deref) {
         diags.error_at(&node.span, "`targets` names none").hint("write `targets: [{ url: ... }]`");
     }
+    let pods_field = map.get("pods");
+    let pods = pods_field.map(|(_, node)| pods(diags, node, catalog));
+    map.some_of(&["targets", "pods"]);
     let auth_node = map.get("auth").map(|(_, node)| node);
+    if let Some((key, _)) = pods_field.filter(|_| auth_node.is_some())
+        && pods.iter().flatten().flatten().any(|selection| selection.namespaces.is_empty())
+    {
+        diags
+            .error_at(&key.span, "whoever can create a pod in any namespace would be sent what `auth` says")
+            .hint("list the `namespaces` whose pods may see it");
+    }
     let auth = auth_node.and_then(|node| auth(diags, node));
     let ca = map.optional("caFile", diags, path);
     map.conceal_unasked(diags);
@@ -57,7 +70,8 @@ pub(super) fn scrape(
         max_series: max_series.map_or(defaults.max_series, |count| count as usize),
         ..defaults
     };
-    Some((settings, targets?))
+    // What is there and wrong has been reported.
+    Some((settings, endpoints.unwrap_or_else(|| Some(Vec::new()))?, pods.unwrap_or_else(|| Some(Vec::new()))?))
 }
 
 fn interval(interval: Duration) -> Result<Duration, Refusal> {
@@ -105,7 +119,7 @@ fn namespace_of(url: &Url) -> Option<String> {
     Some(parts[svc - 1].to_owned())
 }
 
-fn namespace(name: String) -> Result<String, Refusal> {
+pub(super) fn namespace(name: String) -> Result<String, Refusal> {
     let within = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     match name.find(|c| !within(c)) {
         Some(at) => Err(Refusal::new("a namespace cannot contain this").at(at)),
@@ -130,7 +144,7 @@ fn label(diags: &mut Diagnostics, key: &Key, node: &Node) -> Option<Label> {
     Some((key.text.as_str().into(), string(diags, node)?.into()))
 }
 
-fn engine(diags: &mut Diagnostics, node: &Node, catalog: &Catalog) -> Option<Arc<str>> {
+pub(super) fn engine(diags: &mut Diagnostics, node: &Node, catalog: &Catalog) -> Option<Arc<str>> {
     let name = string(diags, node)?;
     let known = catalog.engines().iter().map(|engine| &engine.name);
     let found = known.clone().find(|engine| ***engine == *name).cloned();
