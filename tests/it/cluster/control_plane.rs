@@ -165,8 +165,8 @@ fn write_credentials(directory: &Path, users: &Authority, front_proxies: &Author
     let names = ["127.0.0.1", "10.0.0.1", "localhost", "kubernetes.default.svc"];
     write_pair(directory, "api-server", &users.issue(&Subject::server(&names)));
     write_pair(directory, "front-proxy", &front_proxies.issue(&Subject::client("front-proxy-client")));
-    // A private key is a public one as well.
-    write("service-accounts.key", users.issue(&Subject::client("service-accounts")).key);
+    // The certificate stands for the public key.
+    write_pair(directory, "service-accounts", &users.issue(&Subject::client("service-accounts")));
 }
 
 fn write_pair(directory: &Path, name: &str, issued: &Issued) {
@@ -205,7 +205,7 @@ fn api_server(directory: &Path, port: u16, etcd_port: u16) -> Process {
         "--client-ca-file=users-ca.crt",
         "--authorization-mode=RBAC",
         "--service-account-issuer=https://kubernetes.default.svc",
-        "--service-account-key-file=service-accounts.key",
+        "--service-account-key-file=service-accounts.crt",
         "--service-account-signing-key-file=service-accounts.key",
         // Nothing runs here that would make service accounts for pods.
         "--disable-admission-plugins=ServiceAccount",
@@ -277,5 +277,5 @@ fn last_words(directory: &Path, name: &str) -> String {
     let log = std::fs::read(directory.join(format!("{name}.log"))).unwrap_or_default();
     let log = String::from_utf8_lossy(&log);
     let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(25)..].join("\n")
+    lines[lines.len().saturating_sub(12)..].join("\n")
 }
