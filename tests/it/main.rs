@@ -6,6 +6,7 @@
 
 mod apiserver;
 mod authority;
+mod cluster;
 mod commands;
 mod contract;
 mod custom;

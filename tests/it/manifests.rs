@@ -6,7 +6,7 @@ mod docs;
 mod examples;
 mod install;
 mod kinds;
-mod render;
+pub(crate) mod render;
 
 use std::collections::BTreeMap;
 

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::support::command::output;
 
 /// The project's root.
-pub(super) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The tools that `tests/run` installs beside what cargo builds.
 fn tools() -> PathBuf {
@@ -16,17 +16,21 @@ fn tools() -> PathBuf {
 }
 
 /// The objects of a text with any number of YAML documents.
-pub(super) fn objects(text: &str) -> Vec<Json> {
+pub(crate) fn objects(text: &str) -> Vec<Json> {
     let documents: Vec<Json> =
         serde_saphyr::from_multiple(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     documents.into_iter().filter(|document| !document.is_null()).collect()
 }
 
-/// What `kubectl kustomize` makes of a folder, absolute or in the project.
-pub(super) fn kustomize(folder: &str) -> Vec<Json> {
+/// The kubectl to use: `tests/run` installs one where the system's is too old.
+pub(crate) fn kubectl() -> PathBuf {
     let own = tools().join("kubectl/bin/kubectl");
-    let kubectl = if own.exists() { own } else { PathBuf::from("kubectl") };
-    let said = output(Command::new(kubectl).arg("kustomize").arg(Path::new(ROOT).join(folder)));
+    if own.exists() { own } else { PathBuf::from("kubectl") }
+}
+
+/// What `kubectl kustomize` makes of a folder, absolute or in the project.
+pub(crate) fn kustomize(folder: &str) -> Vec<Json> {
+    let said = output(Command::new(kubectl()).arg("kustomize").arg(Path::new(ROOT).join(folder)));
     let errors = String::from_utf8_lossy(&said.stderr);
     assert!(said.status.success(), "{folder}: {errors}");
     assert!(!errors.contains("deprecated"), "{folder}: {errors}");

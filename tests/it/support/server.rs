@@ -49,11 +49,12 @@ impl Server {
         Self::launch(&[&["--standalone"], args].concat()).await
     }
 
-    /// `serve` with these flags; ports are chosen and addresses taken from the log.
+    /// `serve` with these flags; ports are chosen unless given, and addresses taken from the log.
     pub(crate) async fn launch(args: &[&str]) -> Self {
         let mut process = Process::start(
             Command::new(env!("CARGO_BIN_EXE_inferometer"))
-                .args(["serve", "--secure-port", "0", "--log-format", "json"])
+                .args(["serve", "--log-format", "json"])
+                .args(if args.contains(&"--secure-port") { &[][..] } else { &["--secure-port", "0"] })
                 .args(["--observability-address", "127.0.0.1:0"])
                 .args(args)
                 .env("RUST_LOG", "info")

@@ -1,0 +1,85 @@
+//! An HPA of the real controller, and what it says.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use tokio::time::{Instant, sleep};
+
+use super::workload::{MOST, NAMESPACE};
+use super::{Admin, Workload};
+use crate::support::{seconds, until};
+
+pub(super) struct Autoscaler {
+    admin: Admin,
+    hpa: Json,
+}
+
+impl Autoscaler {
+    /// Scales a workload by these metrics, and shrinks it without the usual patience.
+    pub(super) async fn of(admin: &Admin, workload: &Workload, metrics: Json) -> Self {
+        let hpa = json!({
+            "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+            "metadata": { "namespace": NAMESPACE, "name": workload.name },
+            "spec": {
+                "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": workload.name },
+                "minReplicas": 1, "maxReplicas": MOST,
+                "metrics": metrics,
+                "behavior": { "scaleDown": { "stabilizationWindowSeconds": 0 } },
+            },
+        });
+        admin.apply(&hpa).await;
+        Self { admin: admin.clone(), hpa }
+    }
+
+    /// Waits until it has decided for this many replicas and they are there.
+    pub(super) async fn until_replicas(&self, workload: &Workload, wanted: usize, within: u64) {
+        let began = Instant::now();
+        until(&format!("{wanted} replicas of {}", workload.name), seconds(within), async || {
+            let hpa = self.admin.get(&self.hpa).await;
+            let desired = hpa.pointer("/status/desiredReplicas").and_then(Json::as_u64);
+            if workload.pods() == wanted && desired == Some(wanted as u64) {
+                Ok(())
+            } else {
+                Err(format!("{} pods, {}", workload.pods(), hpa["status"]))
+            }
+        })
+        .await;
+        println!("{} has {wanted} replicas after {:?}", workload.name, began.elapsed());
+    }
+
+    /// Waits until it reads its metrics, and gives the first of them as its status has it.
+    pub(super) async fn until_active(&self, within: u64) -> Json {
+        until("the HPA reads its metrics", seconds(within), async || {
+            let (status, _, message) = self.active().await;
+            let hpa = self.admin.get(&self.hpa).await;
+            match hpa.pointer("/status/currentMetrics/0") {
+                Some(first) if status == "True" => Ok(first.clone()),
+                _ => Err(message),
+            }
+        })
+        .await
+    }
+
+    /// Its condition `ScalingActive`: status, reason, message.
+    pub(super) async fn active(&self) -> (String, String, String) {
+        let hpa = self.admin.get(&self.hpa).await;
+        let conditions = hpa.pointer("/status/conditions").and_then(Json::as_array);
+        let active = conditions.into_iter().flatten().find(|condition| condition["type"] == "ScalingActive");
+        let field = |name: &str| active.and_then(|one| one[name].as_str()).unwrap_or_default().to_owned();
+        (field("status"), field("reason"), field("message"))
+    }
+
+    /// Sees that nothing is scaled for so long.
+    pub(super) async fn assert_holds(&self, workload: &Workload, length: Duration) {
+        let (pods, began) = (workload.pods(), Instant::now());
+        while began.elapsed() < length {
+            let deployment = json!({
+                "apiVersion": "apps/v1", "kind": "Deployment",
+                "metadata": { "namespace": NAMESPACE, "name": workload.name },
+            });
+            let wanted = self.admin.get(&deployment).await["spec"]["replicas"].as_u64();
+            assert_eq!(wanted, Some(pods as u64), "{:?}", self.active().await);
+            sleep(Duration::from_millis(500)).await;
+        }
+    }
+}

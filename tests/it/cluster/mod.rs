@@ -1,0 +1,25 @@
+//! A true control plane: etcd, kube-apiserver with its aggregator, and kube-controller-manager with its
+//! HPA controller, beside our built binary with the permissions that it is shipped with.
+//!
+//! They are ignored unless asked for, since nobody has these programs by chance: `tests/run` asks for
+//! them where `KUBEBUILDER_ASSETS` names the directory that holds the three. Each test has a control
+//! plane of its own. No kubelet and no controller of workloads runs, so `workload` plays them.
+
+mod access;
+mod admin;
+mod autoscaler;
+mod certificate;
+mod control_plane;
+mod external;
+mod installation;
+mod manifests;
+mod objects;
+mod registration;
+mod restart;
+mod workload;
+
+use admin::{Admin, text};
+use autoscaler::Autoscaler;
+use control_plane::ControlPlane;
+use installation::Installation;
+use workload::{Load, Workload};
