@@ -52,8 +52,9 @@ async fn no_token_is_logged_printed_or_passed_on() {
             }
         }
     }
-    seen += &format!("{:?} {:?}", rig.auth, rig.trust);
-    seen += &String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let printed = format!("{:?} {:?}", rig.auth, rig.trust);
+    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let seen = [seen, printed, logged].concat();
     // The log was written, or its silence would prove nothing.
     assert!(seen.contains("a review failed"), "{seen}");
     assert!(!seen.contains("canary"), "{seen}");
