@@ -548,7 +548,7 @@ fn what_was_lost_is_refused_once_it_is_too_old() {
 #[test]
 fn lost_histograms_keep_their_bounds() {
     let signal = crate::core::fixtures::series_signal(
-        crate::core::signal::Kind::Histogram,
+        crate::core::signal::Kind::Buckets,
         &["latency"],
         Some(60),
         Element::Pod,
