@@ -24,7 +24,7 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// What `serve` has to know of its cluster.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct InCluster {
     /// How to reach the cluster's API server, when not running as one of its pods.
     #[arg(long, value_name = "FILE", conflicts_with = "standalone")]
     kubeconfig: Option<PathBuf>,
@@ -61,8 +61,8 @@ pub(super) struct Joined {
 
 impl Joined {
     /// Begins to watch. Nothing is waited for: the API server may be away.
-    pub(super) async fn join(args: Args, telemetry: &Arc<Telemetry>) -> Result<Self> {
-        let Args { kubeconfig, namespace, service, tls_secret, token_audience } = args;
+    pub(super) async fn join(args: InCluster, telemetry: &Arc<Telemetry>) -> Result<Self> {
+        let InCluster { kubeconfig, namespace, service, tls_secret, token_audience } = args;
         let client = cluster::client::connect(kubeconfig.as_deref()).await?;
         let namespace = namespace
             .or_else(cluster::client::own_namespace)

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use super::adapter::{Adapter, Listeners, bind};
-use super::cluster::{self, Joined};
+use super::cluster::{InCluster, Joined};
 use super::definitions::{self, Sources};
 use super::reload::{Reloader, one_line};
 use crate::catalog::Catalog;
@@ -58,7 +58,7 @@ pub(super) struct Args {
     #[arg(long)]
     standalone: bool,
     #[command(flatten)]
-    cluster: cluster::Args,
+    cluster: InCluster,
     /// Address of our own /metrics and health, plain HTTP; port 0 chooses a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     observability_address: SocketAddr,
