@@ -91,11 +91,7 @@ impl Sources {
     ///
     /// # Errors
     /// The report, with at least one error in it.
-    pub(super) fn read(
-        &self,
-        path: &Path,
-        catalog: &Catalog,
-    ) -> Result<(Configuration, Report), Report> {
+    pub(super) fn read(&self, path: &Path, catalog: &Catalog) -> Result<(Configuration, Report), Report> {
         read_for(path, catalog, self.inventory.is_some())
     }
 

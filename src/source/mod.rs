@@ -62,11 +62,14 @@ impl Definition {
                 let (has_endpoints, has_pods) = (!endpoints.is_empty(), !pods.is_empty());
                 let addresses = || -> Arc<dyn Discover> { Arc::new(Addresses::new(endpoints)) };
                 let pods = || -> Arc<dyn Discover> { Arc::new(Pods::new(pods, inventory.cloned())) };
-                Arc::new(Scrape::new(settings, match (has_endpoints, has_pods) {
-                    (_, false) => addresses(),
-                    (false, true) => pods(),
-                    (true, true) => Arc::new(Joined::new([addresses(), pods()])),
-                }))
+                Arc::new(Scrape::new(
+                    settings,
+                    match (has_endpoints, has_pods) {
+                        (_, false) => addresses(),
+                        (false, true) => pods(),
+                        (true, true) => Arc::new(Joined::new([addresses(), pods()])),
+                    },
+                ))
             }
         }
     }

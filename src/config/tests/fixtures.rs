@@ -96,8 +96,11 @@ fn a_server_loads_what_check_accepts_and_nothing_else() {
     let (configuration, report) = loaded(include_str!("../../../tests/fixtures/config/good/full.yaml"));
     assert_eq!(report.to_string(), "");
     let configuration = configuration.unwrap();
-    let [Definition::Prometheus(main), Definition::Prometheus(mimir), Definition::Scrape(pods, targets, selections)] =
-        &configuration.sources[..]
+    let [
+        Definition::Prometheus(main),
+        Definition::Prometheus(mimir),
+        Definition::Scrape(pods, targets, selections),
+    ] = &configuration.sources[..]
     else {
         panic!("two servers and a list of targets")
     };

@@ -94,8 +94,7 @@ impl Selection {
         if !pod.counts || !self.selector.matches(|key| pod.label(key)) {
             return None;
         }
-        let annotations =
-            if self.annotated { Annotations::of(pod, remark)? } else { Annotations::default() };
+        let annotations = if self.annotated { Annotations::of(pod, remark)? } else { Annotations::default() };
         let address = pod.reached_by?.to_canonical();
         if !is_allowed(address) {
             remark(format!("it has the address {address}, which no pod can have"));

@@ -98,9 +98,12 @@ impl Targets {
         }
         match self.starting() {
             0 => {}
-            1 => warnings.push("1 target is left out: its pod is not ready and has never answered".to_owned()),
-            count => warnings
-                .push(format!("{count} targets are left out: their pods are not ready and have never answered")),
+            1 => {
+                warnings.push("1 target is left out: its pod is not ready and has never answered".to_owned())
+            }
+            count => warnings.push(format!(
+                "{count} targets are left out: their pods are not ready and have never answered"
+            )),
         }
         match self.remarks.len() {
             0 => {}

@@ -141,7 +141,8 @@ impl Places {
     }
 
     fn set(&self, places: impl IntoIterator<Item = Place>, unseen: Vec<Silent>) {
-        *self.found.lock().expect("lock") = Found { places: places.into_iter().collect(), unseen, ..Found::default() };
+        *self.found.lock().expect("lock") =
+            Found { places: places.into_iter().collect(), unseen, ..Found::default() };
     }
 
     /// The same, and waits until it has been seen.

@@ -34,8 +34,7 @@ fn selection(diags: &mut Diagnostics, node: &Node, catalog: &Catalog) -> Option<
     let selector = map.optional("selector", diags, selector);
     let port = map.optional("port", diags, port);
     let path = map.optional("path", diags, checked(string, path));
-    let scheme =
-        map.optional("scheme", diags, one_of(&[("http", Scheme::Http), ("https", Scheme::Https)]));
+    let scheme = map.optional("scheme", diags, one_of(&[("http", Scheme::Http), ("https", Scheme::Https)]));
     let engine = map.optional("engine", diags, |diags, node| engine(diags, node, catalog));
     let annotations = map.get("annotations").map(|(_, node)| boolean(diags, node));
     // What annotations ask for, only pods without them can lack.

@@ -71,7 +71,11 @@ pub(super) fn scrape(
         ..defaults
     };
     // What is there and wrong has been reported.
-    Some((settings, endpoints.unwrap_or_else(|| Some(Vec::new()))?, pods.unwrap_or_else(|| Some(Vec::new()))?))
+    Some((
+        settings,
+        endpoints.unwrap_or_else(|| Some(Vec::new()))?,
+        pods.unwrap_or_else(|| Some(Vec::new()))?,
+    ))
 }
 
 fn interval(interval: Duration) -> Result<Duration, Refusal> {

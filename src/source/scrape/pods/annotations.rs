@@ -31,7 +31,10 @@ impl<'a> Annotations<'a> {
                 refuse("prometheus.io/port", "it is no number from 1 to 65535");
             } else if !asked.port.is_some_and(is_own) {
                 asked.port = None;
-                refuse("prometheus.io/port", "on its node's network a pod can name ports that it declares only");
+                refuse(
+                    "prometheus.io/port",
+                    "on its node's network a pod can name ports that it declares only",
+                );
             }
         }
         if let Some(text) = pod.annotations.get("prometheus.io/path") {

@@ -63,7 +63,12 @@ impl Inventory for Changing {
 fn at(name: &str, of: &str, ip: &str) -> Pod {
     let ip = Some(ip.parse().expect("an address"));
     let port = |name: &str, number| workload::Port { name: Some(name.into()), number };
-    Pod { ip, reached_by: ip, ports: Arc::new([port("http", 8080), port("metrics", 8000)]), ..pod(name, of, "") }
+    Pod {
+        ip,
+        reached_by: ip,
+        ports: Arc::new([port("http", 8080), port("metrics", 8000)]),
+        ..pod(name, of, "")
+    }
 }
 
 /// The same, with these annotations of `prometheus.io/`.
@@ -149,10 +154,7 @@ async fn a_pod_without_the_named_port_is_no_target_and_is_remarked() {
     let cluster = Changing::new([at("a", "app=vllm", "10.0.0.1"), bare]);
     let found = cluster.discovery([selection("app=vllm")]).look().await;
     assert_eq!(urls(&found), ["http://10.0.0.1:8000/metrics"]);
-    assert_eq!(
-        remarks(&found),
-        ["pod ml/bare: none of its containers declares a port called metrics"]
-    );
+    assert_eq!(remarks(&found), ["pod ml/bare: none of its containers declares a port called metrics"]);
 }
 
 #[tokio::test]

@@ -28,10 +28,8 @@ async fn who_has_yet_to_come_up_leaves_nothing_unknown() {
     world.find(&[&up, &loading], &[&loading]).await;
     let (snapshot, reading) = world.evaluated(&Snapshot::default()).await;
     assert!((reading.expect("a reading").value - 3.0).abs() < 1e-9);
-    assert_eq!(
-        &*snapshot.warnings,
-        ["1 target is left out: its pod is not ready and has never answered".to_owned()]
-    );
+    let warnings = world.fetch(&waiting()).await.expect("an answer").warnings;
+    assert_eq!(warnings, ["1 target is left out: its pod is not ready and has never answered"]);
     assert_eq!(world.source.vitals().map(|vitals| (vitals.targets, vitals.silent)), Some((2, 0)));
 
     // Once it is ready, its silence is a fault like any other's.
