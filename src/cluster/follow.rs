@@ -98,6 +98,7 @@ impl<S: Sink> Follower<S> {
         let mut version = String::new();
         let mut malformed = 0;
         let mut failures = 0;
+        let mut was_told = false;
         loop {
             let began = Instant::now();
             let is_listing = version.is_empty();
@@ -120,7 +121,12 @@ impl<S: Sink> Follower<S> {
             };
             let code = failure.code();
             if matches!(code, Some(403 | 404)) && is_listing && self.is_dispensable(code) {
-                self.do_without(&failure).await;
+                if code == Some(403) && !was_told {
+                    was_told = true;
+                    self.metrics.failed(kind);
+                    warn!(kind, error = %failure, "may not be read; owners of this kind stay unknown");
+                }
+                self.do_without().await;
                 continue;
             }
             let well_until = if let Failure::Silent(then) = failure { then } else { Instant::now() };
@@ -146,11 +152,7 @@ impl<S: Sink> Follower<S> {
         self.kind.metadata_only && (code == Some(404) || !self.health.was_listed(self.kind))
     }
 
-    async fn do_without(&self, failure: &Failure) {
-        if failure.code() == Some(403) {
-            self.metrics.failed(self.kind.name);
-            warn!(kind = self.kind.name, error = %failure, "may not be read; owners of this kind stay unknown");
-        }
+    async fn do_without(&self) {
         self.sink.begin();
         self.sink.end();
         self.health.without(self.kind);
