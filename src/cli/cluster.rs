@@ -24,6 +24,8 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// What `serve` has to know of its cluster.
 #[derive(Debug, clap::Args)]
+// Without a group, which would bear the name of that of `serve`'s own flags.
+#[group(skip)]
 pub(super) struct Args {
     /// How to reach the cluster's API server, when not running as one of its pods.
     #[arg(long, value_name = "FILE", conflicts_with = "standalone")]
