@@ -86,10 +86,13 @@ async fn a_number_of_each_pod() {
         for (labels, expected) in [
             ("app=vllm", "vllm-1-0=3 vllm-1-1=4500m"),
             ("app in (triton,none),app!=vllm", "triton-0=8"),
-            ("deployment=vllm", "vllm-1-0=3 vllm-1-1=4500m"),
         ] {
             assert_eq!(brief(&client, &ask(&[("labelSelector", labels)])).await, expected, "{labels}");
         }
+        // As in Kubernetes, labelSelector sees the pods' own labels; metricLabelSelector sees their owners too.
+        assert!(brief(&client, &ask(&[("labelSelector", "deployment=vllm")])).await.starts_with("503"));
+        let owned = [("metricLabelSelector", "deployment=vllm")];
+        assert_eq!(brief(&client, &ask(&owned)).await, "vllm-1-0=3 vllm-1-1=4500m");
         let one = [("labelSelector", "app=vllm"), ("metricLabelSelector", "rank=1")];
         assert_eq!(brief(&client, &ask(&one)).await, "vllm-1-0=2");
         let model = [("labelSelector", "app=vllm"), ("metricLabelSelector", "model_name=m")];

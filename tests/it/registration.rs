@@ -165,6 +165,7 @@ async fn a_secret_full_of_nonsense_is_no_end() {
     let cluster = Cluster::start().await;
     let (version, kind, namespace, name) = SECRET;
     let mut nonsense = crate::support::objects::object(version, kind, namespace, name);
+    nonsense["metadata"]["labels"] = json!({ "app.kubernetes.io/managed-by": "inferometer" });
     nonsense["type"] = "kubernetes.io/tls".into();
     nonsense["stringData"] = json!({ "tls.crt": "nonsense", "tls.key": "nonsense" });
     cluster.api.put(nonsense);
