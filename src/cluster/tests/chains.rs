@@ -171,7 +171,7 @@ fn a_version_changes_with_what_matters_only() {
     seen.push(told.version());
     // What is not kept does not matter.
     one["metadata"]["resourceVersion"] = json!("8");
-    one["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
+    one["status"]["conditions"] = json!([{"type": "Initialized", "status": "True"}]);
     one["metadata"]["annotations"] = json!({"example.com/note": "x"});
     told.apply("pod", &one);
     assert_eq!(told.version(), seen[1]);
