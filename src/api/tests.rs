@@ -316,11 +316,17 @@ async fn health_is_ours_and_never_the_sources() {
         assert_eq!((answer.code.as_u16(), answer.text()), (200, "ok"));
     }
     let told = server.get("/readyz?verbose").await;
-    assert_eq!(told.text(), "[+]ping ok\n[+]configuration ok\n[+]pods ok\n[+]shutdown ok\nreadyz check passed\n");
+    assert_eq!(
+        told.text(),
+        "[+]ping ok\n[+]configuration ok\n[+]pods ok\n[+]shutdown ok\nreadyz check passed\n"
+    );
     server.api.drain();
     let told = server.get("/readyz").await;
     assert_eq!(told.code, 503);
-    assert_eq!(told.text(), "[+]ping ok\n[+]configuration ok\n[+]pods ok\n[-]shutdown failed\nreadyz check failed\n");
+    assert_eq!(
+        told.text(),
+        "[+]ping ok\n[+]configuration ok\n[+]pods ok\n[-]shutdown failed\nreadyz check failed\n"
+    );
     assert_eq!(server.get("/livez").await.code, 200);
     server.world.source.script().deed = Deed::Answer;
     assert_eq!(server.metric("g0").await.code, 200, "it still answers while it is being drained");

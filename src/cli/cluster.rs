@@ -64,9 +64,9 @@ impl Joined {
     pub(super) async fn join(args: InCluster, telemetry: &Arc<Telemetry>) -> Result<Self> {
         let InCluster { kubeconfig, namespace, service, tls_secret, token_audience } = args;
         let client = cluster::client::connect(kubeconfig.as_deref()).await?;
-        let namespace = namespace
-            .or_else(cluster::client::own_namespace)
-            .context("our own namespace is not known: give --namespace, or POD_NAMESPACE by the downward API")?;
+        let namespace = namespace.or_else(cluster::client::own_namespace).context(
+            "our own namespace is not known: give --namespace, or POD_NAMESPACE by the downward API",
+        )?;
         let metrics = Arc::new(WatchMetrics::default());
         let (cluster, mut tasks) = cluster::watch::start(&client, &metrics);
         let trust = Arc::new(TrustStore::new(Arc::clone(telemetry)));

@@ -183,9 +183,14 @@ mod tests {
 
     #[test]
     fn readiness_is_the_condition_of_that_name() {
-        let ready = |conditions: serde_json::Value| pod(json!({}), json!({ "conditions": conditions })).ready();
-        assert!(ready(json!([{"type": "Initialized", "status": "True"}, {"type": "Ready", "status": "True"}])));
-        assert!(!ready(json!([{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}])));
+        let ready =
+            |conditions: serde_json::Value| pod(json!({}), json!({ "conditions": conditions })).ready();
+        assert!(ready(
+            json!([{"type": "Initialized", "status": "True"}, {"type": "Ready", "status": "True"}])
+        ));
+        assert!(!ready(
+            json!([{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}])
+        ));
         assert!(!ready(json!([])));
     }
 

@@ -94,6 +94,38 @@ pub enum Column {
     Count,
 }
 
+/// What is known of the pod that a series names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Acquaintance {
+    /// Nobody has looked.
+    #[default]
+    Unjudged,
+    /// The cluster has it, or it names none.
+    Known,
+    /// The cluster did not have it, first at this time by our clock.
+    UnknownSince(Timestamp),
+    /// The cluster did not have it for long enough that it is no pod that has just been made.
+    Stranger,
+}
+
+/// A pod that has not become known in this time, while changes were told, is not of this cluster.
+const STRANGER_AFTER: Duration = Duration::from_secs(30);
+
+impl Acquaintance {
+    /// This judgement after an earlier one of the same series.
+    fn after(self, earlier: Self) -> Self {
+        match (self, earlier) {
+            (Self::Unjudged, earlier) => earlier,
+            (Self::UnknownSince(_), Self::Stranger) => Self::Stranger,
+            (Self::UnknownSince(now), Self::UnknownSince(then)) if now.since(then) >= STRANGER_AFTER => {
+                Self::Stranger
+            }
+            (Self::UnknownSince(_), Self::UnknownSince(then)) => Self::UnknownSince(then),
+            (judged, _) => judged,
+        }
+    }
+}
+
 /// One series: its labels, when its sample was taken, and one number for each column it has.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
@@ -109,6 +141,8 @@ pub struct Series {
     pub(super) renewed_every: u32,
     /// Whether it had a number before and has none now: a rate whose window holds too few samples.
     pub lapsed: bool,
+    /// Whether the cluster has its pod.
+    pub acquaintance: Acquaintance,
 }
 
 impl Series {
@@ -208,6 +242,20 @@ impl SeriesSet {
         self.series.iter().map(|series| self.sampled_at(series)).max()
     }
 
+    /// Notes which series name pods that the cluster has, by namespace and name. To be done while changes
+    /// are told, and before anything is learned from the set before this one.
+    #[must_use]
+    pub fn judging_pods(mut self, now: Timestamp, is_known: impl Fn(&str, &str) -> bool) -> Self {
+        for series in &mut self.series {
+            let pod = series.labels.get("namespace").zip(series.labels.get("pod"));
+            series.acquaintance = match pod {
+                Some((namespace, name)) if !is_known(namespace, name) => Acquaintance::UnknownSince(now),
+                _ => Acquaintance::Known,
+            };
+        }
+        self
+    }
+
     /// Learns from the set read before this one how often each series is renewed: by the gap between
     /// its sample times, where it was renewed; otherwise what was known of it stays.
     ///
@@ -220,6 +268,7 @@ impl SeriesSet {
             // Both sets have the same order, so one walk through both finds every pair.
             while earlier.next_if(|old| old.order() < series.order()).is_some() {}
             let Some(old) = earlier.peek().filter(|old| old.order() == series.order()) else { continue };
+            series.acquaintance = series.acquaintance.after(old.acquaintance);
             let gap = u32::try_from(series.at.since(old.at).as_millis()).unwrap_or(u32::MAX);
             // The longest gap, slowly forgotten: two servers that scrape out of step and answer by
             // turns show short gaps among the long ones.

@@ -14,7 +14,7 @@ use crate::core::freshness::{Coverage, Refreshed, Snapshot};
 use crate::core::series::SeriesSet;
 use crate::core::signal::Signal;
 use crate::core::time::Timestamp;
-use crate::core::workload::Inventory;
+use crate::core::workload::{Inventory, Knowledge, Pod};
 use crate::source::{Answer, Source, SourceError};
 use crate::telemetry::Telemetry;
 
@@ -164,16 +164,32 @@ async fn refresh(slot: &Arc<Slot>, context: &Context) -> Result<(), SourceError>
 }
 
 /// The set with what the cluster knows of its pods.
-fn placed(set: SeriesSet, slot: &Slot, coverage: &Coverage, known: &dyn Inventory) -> SeriesSet {
+fn placed(
+    set: SeriesSet,
+    slot: &Slot,
+    coverage: &Coverage,
+    known: &dyn Inventory,
+    now: Timestamp,
+) -> SeriesSet {
     let set = set.joined_by_address(&slot.signal, |address| {
         known.at(address).map(|pod| (Arc::clone(&pod.namespace), Arc::clone(&pod.name)))
     });
-    // What is read directly knows of its targets itself.
     let before = slot.snapshot();
-    let Some(before) = before.set.as_ref().filter(|_| slot.source.renews_every().is_none()) else { return set };
-    set.keeping_lost(before, &slot.signal, |namespace, name| {
-        coverage.includes(namespace) && known.pod(namespace, name).is_some_and(|pod| pod.counts && pod.ready)
-    })
+    let set = match &before.set {
+        // What is read directly knows of its targets itself.
+        Some(before) if slot.source.renews_every().is_none() => {
+            set.keeping_lost(before, &slot.signal, |namespace, name| {
+                let is_ready = |pod: Arc<Pod>| pod.counts && pod.ready;
+                coverage.includes(namespace) && known.pod(namespace, name).is_some_and(is_ready)
+            })
+        }
+        _ => set,
+    };
+    if known.knowledge() == Knowledge::Complete {
+        set.judging_pods(now, |namespace, name| known.pod(namespace, name).is_some())
+    } else {
+        set
+    }
 }
 
 /// What is known after reading the source once more.
@@ -188,7 +204,7 @@ async fn read(
     let Answer { set, memory_from, warnings, cost } =
         slot.source.fetch(&slot.signal, &coverage, asked_at).await?;
     let set = match &inventory {
-        Some(known) => placed(set, &slot, &coverage, &**known),
+        Some(known) => placed(set, &slot, &coverage, &**known, asked_at),
         None => set,
     };
     let took = cost.unwrap_or_else(|| began.elapsed());

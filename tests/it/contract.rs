@@ -219,7 +219,10 @@ async fn health_is_told_in_kubernetes_words() {
         for (path, lines) in [
             ("/livez?verbose", "[+]ping ok\nlivez check passed\n"),
             ("/healthz?verbose=true", "[+]ping ok\nhealthz check passed\n"),
-            ("/readyz?verbose", "[+]ping ok\n[+]configuration ok\n[+]pods ok\n[+]shutdown ok\nreadyz check passed\n"),
+            (
+                "/readyz?verbose",
+                "[+]ping ok\n[+]configuration ok\n[+]pods ok\n[+]shutdown ok\nreadyz check passed\n",
+            ),
         ] {
             let reply = client.get_as(path, "*/*").await;
             assert_eq!((reply.status.as_u16(), reply.text().as_str()), (200, lines), "{path}");

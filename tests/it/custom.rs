@@ -83,10 +83,9 @@ async fn a_number_of_each_pod() {
     for version in ["v1beta1", "v1beta2"] {
         let ask = |query: &[(&str, &str)]| path(version, &all, query);
         reads(&client, &ask(&[]), "triton-0=8 vllm-1-0=3 vllm-1-1=4500m").await;
-        for (labels, expected) in [
-            ("app=vllm", "vllm-1-0=3 vllm-1-1=4500m"),
-            ("app in (triton,none),app!=vllm", "triton-0=8"),
-        ] {
+        for (labels, expected) in
+            [("app=vllm", "vllm-1-0=3 vllm-1-1=4500m"), ("app in (triton,none),app!=vllm", "triton-0=8")]
+        {
             assert_eq!(brief(&client, &ask(&[("labelSelector", labels)])).await, expected, "{labels}");
         }
         // As in Kubernetes, labelSelector sees the pods' own labels; metricLabelSelector sees their owners too.

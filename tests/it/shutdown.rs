@@ -27,7 +27,10 @@ async fn sigterm_drains() {
         if reply.status == 503 { Ok(reply) } else { Err(reply.text()) }
     })
     .await;
-    assert_eq!(ready.text(), "[+]ping ok\n[+]configuration ok\n[+]pods ok\n[-]shutdown failed\nreadyz check failed\n");
+    assert_eq!(
+        ready.text(),
+        "[+]ping ok\n[+]configuration ok\n[+]pods ok\n[-]shutdown failed\nreadyz check failed\n"
+    );
     assert_eq!(server.own.get_as("/readyz", "*/*").await.status, 503, "where operators look, too");
     assert_eq!(
         server.client.get_as("/livez", "*/*").await.status,

@@ -7,7 +7,7 @@ use crate::core::freshness::{Coverage, Snapshot};
 use crate::core::metric::{Input, Scope};
 use crate::core::reading::InputStep;
 use crate::core::refusal::Refusal;
-use crate::core::series::{Series, Silent};
+use crate::core::series::{Acquaintance, Series, Silent};
 use crate::core::signal::Signal;
 use crate::core::workload::{Knowledge, Pod};
 
@@ -128,6 +128,8 @@ impl<'a> Run<'a> {
         match pods.pod(namespace, name) {
             Some(pod) if pod.counts => Whose::Pod(pod),
             Some(_) => Whose::Gone,
+            // What was no pod of this cluster before changes went untold is none now.
+            None if series.acquaintance == Acquaintance::Stranger => Whose::Gone,
             None if pods.knowledge() == Knowledge::Complete => Whose::Gone,
             None => Whose::Unknown,
         }

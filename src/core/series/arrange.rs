@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::builder::is_confined;
-use super::{Column, Labels, Series, SeriesSet};
+use super::{Acquaintance, Column, Labels, Series, SeriesSet};
 use crate::core::signal::{Element, Signal};
 use crate::core::time::Timestamp;
 
@@ -51,6 +51,7 @@ impl SeriesSet {
                 element: numbering.number(element, &labels),
                 renewed_every: 0,
                 lapsed: false,
+                acquaintance: Acquaintance::default(),
                 cells: cells.into_boxed_slice(),
                 labels,
                 at,

@@ -59,7 +59,8 @@ impl SeriesSet {
             cause: "its pod is ready and its series are gone from the source".into(),
             known: true,
         }));
-        let fresh = self.series.iter().map(|one| (one.labels.clone(), one.at, widened(&one.cells, &self.columns)));
+        let fresh =
+            self.series.iter().map(|one| (one.labels.clone(), one.at, widened(&one.cells, &self.columns)));
         let kept = lost.into_iter().map(|one| {
             let cells = widened(&one.cells, &previous.columns);
             (one.labels, one.at, cells)

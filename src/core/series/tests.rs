@@ -510,7 +510,8 @@ fn lost(rows: &[(&str, f64)], now: f64, ready: &[&str]) -> Vec<(String, Option<f
         .row("namespace=ml,pod=b,job=j,instance=2", 5.0, &[2.0])
         .by_pod();
     let fresh = rows.iter().fold(Rows::default(), |set, (of, value)| set.row(of, now, &[*value])).by_pod();
-    let set = fresh.keeping_lost(&before, &signal, |namespace, pod| namespace == "ml" && ready.contains(&pod));
+    let set =
+        fresh.keeping_lost(&before, &signal, |namespace, pod| namespace == "ml" && ready.contains(&pod));
     let since = |series: &Series| series.at.since(at(0.0)).as_secs_f64();
     set.all()
         .iter()
@@ -559,4 +560,30 @@ fn lost_histograms_keep_their_bounds() {
     assert_eq!(set.columns(), [Column::Bucket(1.0), Column::Bucket(2.0), Column::Bucket(4.0)]);
     let cells: Vec<_> = set.all().iter().map(|series| series.cells.to_vec()).collect();
     assert_eq!(cells, [[Some(3.0), Some(5.0), None], [Some(1.0), None, Some(2.0)]]);
+}
+
+#[test]
+fn a_pod_that_stays_unknown_is_a_strangers() {
+    let set = |seconds: f64| {
+        let rows = Rows::default().row("namespace=ml,pod=a", seconds, &[1.0]).row(
+            "namespace=ml,pod=x",
+            seconds,
+            &[1.0],
+        );
+        rows.row("namespace=ml,route=r", seconds, &[1.0]).by_pod()
+    };
+    let judged = |seconds: f64| set(seconds).judging_pods(at(seconds), |_, pod| pod == "a");
+    let of = |set: &SeriesSet| -> Vec<_> { set.all().iter().map(|series| series.acquaintance).collect() };
+    let (known, stranger) = (Acquaintance::Known, Acquaintance::Stranger);
+
+    let first = judged(0.0);
+    assert_eq!(of(&first), [known, Acquaintance::UnknownSince(at(0.0)), known]);
+    let soon = judged(20.0).learning_from(&first, false);
+    assert_eq!(of(&soon), [known, Acquaintance::UnknownSince(at(0.0)), known], "it may have just been made");
+    let later = judged(30.0).learning_from(&soon, false);
+    assert_eq!(of(&later), [known, stranger, known]);
+    let untold = set(40.0).learning_from(&later, false);
+    assert_eq!(of(&untold), [known, stranger, known], "what was known stays so while changes go untold");
+    let back = set(50.0).judging_pods(at(50.0), |_, _| true).learning_from(&untold, false);
+    assert_eq!(of(&back), [known; 3], "and is looked at anew");
 }

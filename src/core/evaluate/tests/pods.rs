@@ -109,6 +109,14 @@ fn an_unknown_pod_is_unknown_while_changes_may_be_missed() {
 }
 
 #[test]
+fn a_stranger_stays_one_while_changes_may_be_missed() {
+    let behind = Cluster { knowledge: Knowledge::Behind, ..Cluster::of([pod("a-0", "", "")]) };
+    let first = fleet().by_pod().judging_pods(at(-60.0), |_, pod| pod == "a-0");
+    let set = fleet().by_pod().judging_pods(at(0.0), |_, pod| pod == "a-0").learning_from(&first, false);
+    assert_eq!(ask(set, &behind, "", Whom::All).expect("a reading").value, 8.0);
+}
+
+#[test]
 fn an_object_is_one_of_the_labels() {
     for (key, name, expected) in [
         ("deployment", "front", Some(8.0)),
