@@ -70,16 +70,13 @@ impl Adapter {
         let router = router::router(Arc::clone(&api));
         let (until, telemetry_of) = (until_end(ending.clone()), Arc::clone(telemetry));
         let tls_of = Some(Arc::clone(tls));
-        let main: Pin<Box<dyn Future<Output = Drained> + Send>> = match joined {
-            Some(joined) => {
-                let judged = Authorized::new(router, Arc::clone(&joined.auth));
-                let service = Measured::new(Guard::new(judged, DEADLINE), telemetry_of);
-                Box::pin(listener::serve(secure, tls_of, service, limits, until))
-            }
-            None => {
-                let service = Measured::new(Guard::new(router, DEADLINE), telemetry_of);
-                Box::pin(listener::serve(secure, tls_of, service, limits, until))
-            }
+        let main: Pin<Box<dyn Future<Output = Drained> + Send>> = if let Some(joined) = joined {
+            let judged = Authorized::new(router, Arc::clone(&joined.auth));
+            let service = Measured::new(Guard::new(judged, DEADLINE), telemetry_of);
+            Box::pin(listener::serve(secure, tls_of, service, limits, until))
+        } else {
+            let service = Measured::new(Guard::new(router, DEADLINE), telemetry_of);
+            Box::pin(listener::serve(secure, tls_of, service, limits, until))
         };
         let watches = joined.map(|joined| Arc::clone(&joined.metrics));
         let own = Guard::new(observability_router(&api, engine, telemetry, watches.as_deref()), DEADLINE);

@@ -111,9 +111,10 @@ impl Joined {
     pub(super) fn when_known(&mut self, settled: impl FnOnce() + Send + 'static) {
         let cluster = Arc::clone(&self.cluster);
         self.tasks.spawn(async move {
-            match tokio::time::timeout(READY_WITHIN, cluster.ready()).await {
-                Ok(()) => info!("the cluster's pods are known"),
-                Err(_) => warn!("the cluster's pods are not known yet: metrics are refused until they are"),
+            if tokio::time::timeout(READY_WITHIN, cluster.ready()).await.is_ok() {
+                info!("the cluster's pods are known");
+            } else {
+                warn!("the cluster's pods are not known yet: metrics are refused until they are");
             }
             settled();
         });

@@ -128,10 +128,7 @@ async fn serve(args: Args) -> Result<ExitCode> {
     let telemetry = Arc::new(Telemetry::default());
     let flags = definitions::flag_sources(prometheus_url.as_ref(), scrape);
 
-    let mut joined = match standalone {
-        true => None,
-        false => Some(Joined::join(cluster, &telemetry).await?),
-    };
+    let mut joined = if standalone { None } else { Some(Joined::join(cluster, &telemetry).await?) };
     let inventory = joined.as_ref().map(|joined| Arc::clone(&joined.cluster) as Arc<dyn Inventory>);
     let mut sources = Sources::new(inventory.clone());
     // The content first: a change between the two reads is then seen as a change.

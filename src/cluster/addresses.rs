@@ -55,9 +55,9 @@ impl Addresses {
         if loses {
             std::mem::swap(holder, &mut claim);
         }
-        let loser = Arc::clone(&claim.pod.namespace);
+        let beaten = Arc::clone(&claim.pod.namespace);
         self.others.entry(ip).or_default().push(claim);
-        if loses { Some(loser) } else { gets }
+        if loses { Some(beaten) } else { gets }
     }
 
     /// Drops a pod's claim. Returns the namespace of a pod that gets the address by it.

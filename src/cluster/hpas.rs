@@ -26,11 +26,17 @@ pub(super) static AUTOSCALERS: Kind = Kind {
 /// A metric in a namespace.
 pub(super) type Asked = (Arc<str>, Arc<str>);
 
+/// The autoscalers of a namespace by the metrics that they name.
+type ByMetric = HashMap<Arc<str>, Vec<Arc<Autoscaler>>>;
+
+/// Namespace and name.
+type Name = (Arc<str>, Arc<str>);
+
 /// The autoscalers of the cluster.
 #[derive(Default)]
 pub(super) struct Autoscalers {
-    /// By namespace and metric.
-    by_metric: RwLock<HashMap<Arc<str>, HashMap<Arc<str>, Vec<Arc<Autoscaler>>>>>,
+    /// By namespace.
+    by_metric: RwLock<HashMap<Arc<str>, ByMetric>>,
     known: Mutex<Known>,
     /// Told when something is asked for that was not, or otherwise than before.
     news: Notify,
@@ -40,7 +46,7 @@ pub(super) struct Autoscalers {
 struct Known {
     texts: Pool<Arc<str>>,
     /// By namespace and name, with the number of the list in which it was last seen.
-    objects: HashMap<(Arc<str>, Arc<str>), (Arc<Autoscaler>, u32)>,
+    objects: HashMap<Name, (Arc<Autoscaler>, u32)>,
     list: u32,
     fresh: HashSet<Asked>,
 }

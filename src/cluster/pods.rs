@@ -42,11 +42,11 @@ struct Container {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct ContainerPort {
     #[serde(default)]
     pub(super) name: Option<String>,
-    pub(super) container_port: u16,
+    #[serde(rename = "containerPort")]
+    pub(super) number: u16,
     #[serde(default)]
     protocol: Option<String>,
 }
@@ -134,6 +134,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "so that a test reads as a table")]
     fn pod(spec: serde_json::Value, status: serde_json::Value) -> PodObject {
         let text = json!({"metadata": {"name": "p"}, "spec": spec, "status": status}).to_string();
         serde_json::from_str(&text).expect("the pod is well-formed")
@@ -177,7 +178,7 @@ mod tests {
             ],
         });
         let pod = pod(spec, json!({}));
-        let ports: Vec<_> = pod.ports().map(|port| (port.name.as_deref(), port.container_port)).collect();
+        let ports: Vec<_> = pod.ports().map(|port| (port.name.as_deref(), port.number)).collect();
         assert_eq!(ports, [(Some("http"), 8000), (None, 15090)]);
     }
 

@@ -83,10 +83,13 @@ pub fn evaluate_each(
     key: &str,
     source_name: &str,
     now: Timestamp,
-) -> Result<Vec<(String, Result<Reading, Refusal>)>, Refusal> {
+) -> Result<Each, Refusal> {
     let mut run = Run { metric, question, source_name, now, steps: None };
     run.evaluate_each(known, key)
 }
+
+/// Readings, or the reasons why there is none, by the names of pods or objects.
+pub type Each = Vec<(String, Result<Reading, Refusal>)>;
 
 struct Run<'a> {
     metric: &'a Metric,
@@ -119,11 +122,7 @@ impl<'a> Run<'a> {
         self.read(&selected)
     }
 
-    fn evaluate_each(
-        &mut self,
-        known: &[(&'a Input, &'a Snapshot)],
-        key: &str,
-    ) -> Result<Vec<(String, Result<Reading, Refusal>)>, Refusal> {
+    fn evaluate_each(&mut self, known: &[(&'a Input, &'a Snapshot)], key: &str) -> Result<Each, Refusal> {
         let mut absences = Vec::new();
         let mut each: BTreeMap<String, Vec<Chosen<'a>>> = BTreeMap::new();
         for (input, snapshot) in known {

@@ -31,7 +31,7 @@ enum Whose {
 }
 
 /// How many series were looked at.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Counts {
     candidates: usize,
     gone: usize,

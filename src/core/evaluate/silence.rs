@@ -33,10 +33,9 @@ impl Run<'_> {
         let names = silent.labels.get("namespace").zip(silent.labels.get("pod"));
         let pod = pods.zip(names).and_then(|(pods, (namespace, name))| pods.pod(namespace, name));
         // Of a pod that is gone nothing is missing.
-        if names.is_some() && pods.is_some_and(|pods| pods.knowledge() == Knowledge::Complete) {
-            if !pod.as_ref().is_some_and(|pod| pod.counts) {
-                return false;
-            }
+        let is_known = names.is_some() && pods.is_some_and(|pods| pods.knowledge() == Knowledge::Complete);
+        if is_known && !pod.as_ref().is_some_and(|pod| pod.counts) {
+            return false;
         }
         let label = |name: &str| match name {
             "engine" => silent.engine.as_deref(),

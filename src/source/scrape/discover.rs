@@ -216,7 +216,9 @@ impl Discover for Addresses {
             // All at once: a name server that hangs for one name hides no other.
             let each = join_all((0..self.endpoints.len()).map(|index| self.resolve(index))).await;
             let mut found = Found::default();
-            each.into_iter().for_each(|one| found.extend(one));
+            for one in each {
+                found.extend(one);
+            }
             found
         })
     }

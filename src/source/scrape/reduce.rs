@@ -99,7 +99,7 @@ impl Targets {
         match self.starting() {
             0 => {}
             1 => {
-                warnings.push("1 target is left out: its pod is not ready and has never answered".to_owned())
+                warnings.push("1 target is left out: its pod is not ready and has never answered".to_owned());
             }
             count => warnings.push(format!(
                 "{count} targets are left out: their pods are not ready and have never answered"

@@ -35,9 +35,9 @@ async fn cluster_manifests() {
     let rendered = FOLDERS.iter().map(|folder| ((*folder).to_owned(), kustomize(folder)));
     let all: Vec<(String, Vec<Json>)> = rendered.chain(examples()).collect();
     let restricted = json!({ "pod-security.kubernetes.io/enforce": "restricted" });
-    let mut place = namespace("restricted");
-    place["metadata"]["labels"] = restricted;
-    admin.apply(&place).await;
+    let mut pen = namespace("restricted");
+    pen["metadata"]["labels"] = restricted;
+    admin.apply(&pen).await;
 
     let (mut taken, mut foreign) = (0, Vec::new());
     for (source, objects) in &all {

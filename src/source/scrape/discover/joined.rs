@@ -43,7 +43,9 @@ impl Discover for Joined {
         Box::pin(async {
             let mut found = Found::default();
             let each = join_all(self.0.iter().map(Way::look)).await;
-            each.into_iter().for_each(|one| found.extend(one));
+            for one in each {
+                found.extend(one);
+            }
             found
         })
     }
