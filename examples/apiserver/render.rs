@@ -102,7 +102,7 @@ impl Kind {
             _ => (number * 10 + 1, base(number * 10 + 1), None),
         };
         let labels = json!({"app": base(number)});
-        let metadata = metadata((&name, &name), number % namespaces.max(1), 1, controller, &labels);
+        let metadata = metadata((&name, &name), number % namespaces.max(1), 1, controller.as_ref(), &labels);
         let kind = r#"{"apiVersion":"meta.k8s.io/v1","kind":"PartialObjectMetadata""#;
         to.extend_from_slice(format!("{kind},\"metadata\":{metadata}}}").as_bytes());
     }
@@ -129,7 +129,7 @@ fn metadata(
     (name, made): (&str, &str),
     namespace: u32,
     version: u64,
-    controller: Option<(&str, String)>,
+    controller: Option<&(&str, String)>,
     labels: &Value,
 ) -> String {
     let owners: Vec<Value> = controller
@@ -219,7 +219,7 @@ pub(crate) fn pod(pod: &Pod, namespaces: u32, to: &mut Vec<u8>) {
     }
     let made = format!("{name}-{}", pod.life);
     let metadata =
-        metadata((&name, &made), number % namespaces.max(1), pod.version, Some(controller), &labels);
+        metadata((&name, &made), number % namespaces.max(1), pod.version, Some(&controller), &labels);
     let address = format!("10.{}.{}.{}", pod.place >> 16, pod.place >> 8 & 0xff, pod.place & 0xff);
     let mut between = [metadata, address.clone(), address, pod.changes.to_string()].into_iter();
     for part in POD.iter() {

@@ -39,7 +39,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(10);
 const PATIENCE: u32 = 5;
 
 /// A kind that is not there, or forbidden, may come to be there.
-const ABSENCE: Duration = Duration::from_secs(180);
+const ABSENCE: Duration = Duration::from_mins(3);
 
 /// So many malformed objects are named in the log.
 const MOST_NAMED: u32 = 100;
@@ -170,16 +170,18 @@ impl<S: Sink> Follower<S> {
             let asked = Instant::now();
             let answer = timeout(ANSWER, self.client.request_text(page)).await;
             let text = answer.map_err(|_| Failure::Silent(asked))??;
-            let (taker, sink) = (self.taker(*malformed), Arc::clone(&self.sink));
+            let (mut taker, sink) = (self.taker(*malformed), Arc::clone(&self.sink));
             // A page takes some milliseconds of thought, for which requests must not wait.
-            let taken = tokio::task::spawn_blocking(move || {
-                let page: Page<S::Body> = serde_json::from_str(&text)?;
-                let mut taker = taker;
-                page.items.into_iter().flatten().for_each(|object| taker.apply(&*sink, object));
-                Ok::<_, serde_json::Error>((page.metadata, taker.malformed))
+            let done = tokio::task::spawn_blocking(move || {
+                let (objects, meta) = Page::<Object<S::Body>>::decode(&text)?.into_parts();
+                drop(text);
+                for object in objects {
+                    taker.apply(&*sink, object);
+                }
+                Ok::<_, serde_json::Error>((meta, taker.malformed))
             });
             // It is not cancelled, and a panic in it is one of ours.
-            let (page, count) = taken.await.map_err(|_| Failure::NoVersion)??;
+            let (page, count) = done.await.map_err(|_| Failure::NoVersion)??;
             *malformed = count;
             if !page.r#continue.is_empty() {
                 params.continue_token = Some(page.r#continue);

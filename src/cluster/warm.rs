@@ -52,7 +52,9 @@ async fn news(autoscalers: &Autoscalers, warm: &impl Fn(&str, &str)) {
         fresh.sort_unstable();
         fresh.dedup();
         for some in fresh.chunks(AT_ONCE) {
-            some.iter().for_each(|(namespace, metric)| warm(namespace, metric));
+            for (namespace, metric) in some {
+                warm(namespace, metric);
+            }
             sleep(Duration::from_millis(50)).await;
         }
     }

@@ -39,6 +39,8 @@ struct New {
     pod: Arc<Pod>,
     created: u32,
     second: Option<IpAddr>,
+    /// See [`Published::put`].
+    seen: Option<u32>,
 }
 
 impl Writer {
@@ -80,13 +82,13 @@ impl Writer {
                 return;
             }
         }
-        self.replace(published, known.map(|(pod, _)| pod), Some(new));
+        self.replace(published, known.as_ref().map(|(pod, _)| &**pod), Some(new));
     }
 
     /// A pod is gone.
     pub(super) fn remove_pod(&mut self, published: &Published, namespace: &str, name: &str) {
         if let Some((pod, _)) = published.find(namespace, name) {
-            self.replace(published, Some(pod), None);
+            self.replace(published, Some(&pod), None);
         }
     }
 
@@ -108,7 +110,7 @@ impl Writer {
             gone.extend(known.filter(|key| !told.contains(key)));
         }
         for (namespace, object) in gone {
-            self.control(published, &namespace, object, None);
+            self.control(published, &namespace, &object, None);
         }
     }
 
@@ -125,7 +127,7 @@ impl Writer {
         if let Some(told) = self.told.get_mut(kind) {
             told.insert((Arc::clone(&namespace), owner.clone()));
         }
-        self.control(published, &namespace, owner, controller);
+        self.control(published, &namespace, &owner, controller);
     }
 
     /// An object that may own others is gone.
@@ -137,7 +139,7 @@ impl Writer {
         name: &str,
     ) {
         let (namespace, owner) = (self.texts.text(namespace), self.owner(kind, name));
-        self.control(published, &namespace, owner, None);
+        self.control(published, &namespace, &owner, None);
     }
 
     /// Every kind of owner was listed: all chains are made anew, and from now on with each change.
@@ -152,35 +154,39 @@ impl Writer {
         &mut self,
         published: &Published,
         namespace: &Arc<str>,
-        object: Owner,
+        object: &Owner,
         controller: Option<Owner>,
     ) {
         let known = self.controllers.entry(Arc::clone(namespace)).or_default();
         let is_news = known.set(object.clone(), controller);
         if is_news {
-            self.renew_those_of(published, namespace, &object);
+            self.renew_those_of(published, namespace, object);
         }
         self.forget_empty(namespace);
     }
 
     /// Publishes `new` in place of `old`.
-    fn replace(&mut self, published: &Published, old: Option<Arc<Pod>>, new: Option<New>) {
-        let Some(any) = new.as_ref().map(|new| &new.pod).or(old.as_ref()) else { return };
+    fn replace(&mut self, published: &Published, old: Option<&Pod>, new: Option<New>) {
+        let Some(any) = new.as_ref().map(|new| &*new.pod).or(old) else { return };
         let (namespace, name) = (Arc::clone(&any.namespace), Arc::clone(&any.name));
-        let was = old.as_ref().and_then(|pod| pod.owners.first());
+        let was = old.and_then(|pod| pod.owners.first());
         let is = new.as_ref().and_then(|new| new.pod.owners.first());
         let belongs_elsewhere = was != is;
         if belongs_elsewhere {
             let controllers = self.controllers.entry(Arc::clone(&namespace)).or_default();
-            is.into_iter().for_each(|owner| controllers.name(owner));
-            was.into_iter().for_each(|owner| controllers.unname(owner));
+            if let Some(owner) = is {
+                controllers.name(owner);
+            }
+            if let Some(owner) = was {
+                controllers.unname(owner);
+            }
         }
-        match (&old, &new) {
+        match (old, &new) {
             (None, Some(_)) => self.pods += 1,
             (Some(_), None) => self.pods -= 1,
             _ => {}
         }
-        self.publish(published, old.as_deref(), new, &namespace, &name);
+        self.publish(published, old, new, &namespace, &name);
         if belongs_elsewhere {
             let pod = named(&self.texts.text(PODS.name), name);
             self.renew_those_of(published, &namespace, &pod);
@@ -216,11 +222,11 @@ impl Writer {
             }
         }
         match new {
-            Some(New { pod, created, second }) => {
+            Some(New { pod, created, second, seen }) => {
                 if let Some(second) = second {
                     self.seconds.insert(key, second);
                 }
-                published.put(pod, created, self.list);
+                published.put(pod, created, seen);
             }
             None => published.remove(namespace, name),
         }
@@ -246,7 +252,13 @@ impl Writer {
             let Some((_, created)) = published.find(namespace, &old.name) else { continue };
             let second = self.seconds.get(&(Arc::clone(&old.namespace), Arc::clone(&old.name))).copied();
             let pod = Arc::new(Pod { owners, ..Pod::clone(&old) });
-            self.publish(published, Some(&old), Some(New { pod, created, second }), namespace, &old.name);
+            self.publish(
+                published,
+                Some(&old),
+                Some(New { pod, created, second, seen: None }),
+                namespace,
+                &old.name,
+            );
         }
     }
 
@@ -264,7 +276,7 @@ impl Writer {
         let own = |ip: Option<IpAddr>| ip.filter(|_| !addresses.are_the_nodes);
         let ports = object.ports().map(|port| Port {
             name: port.name.as_deref().map(|name| self.texts.text(name)),
-            number: port.container_port,
+            number: port.number,
         });
         let ports = ports.collect();
         let pod = Pod {
@@ -279,7 +291,7 @@ impl Writer {
             namespace,
         };
         let created = meta.creation_timestamp.map_or(0, |time| u32::try_from(time.as_second()).unwrap_or(0));
-        New { pod: Arc::new(pod), created, second: own(addresses.second) }
+        New { pod: Arc::new(pod), created, second: own(addresses.second), seen: Some(self.list) }
     }
 
     fn chain(&mut self, published: &Published, namespace: &Arc<str>, nearest: Option<Owner>) -> Arc<[Owner]> {
