@@ -168,15 +168,14 @@ fn watch(world: Arc<World>, kind: Kind, parameters: &Parameters) -> Response {
                 _ => std::future::pending::<Vec<Event>>().await,
             }
         };
-        let state = match timeout_at(deadline, next).await {
-            Ok(some) => {
-                some.iter().for_each(|event| event.line(&world, &mut lines));
-                Some((events, world))
+        let state = if let Ok(some) = timeout_at(deadline, next).await {
+            for event in some {
+                event.line(&world, &mut lines);
             }
-            Err(_) => {
-                kind.bookmark(world.version(), &mut lines);
-                None
-            }
+            Some((events, world))
+        } else {
+            kind.bookmark(world.version(), &mut lines);
+            None
         };
         Some((Ok::<_, Infallible>(Bytes::from(lines)), state))
     });

@@ -101,11 +101,10 @@ impl Kind {
             }
             _ => (number * 10 + 1, base(number * 10 + 1), None),
         };
-        let object = json!({
-            "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
-            "metadata": metadata(&name, number % namespaces.max(1), 1, controller, &json!({"app": base(number)})),
-        });
-        to.extend_from_slice(object.to_string().as_bytes());
+        let labels = json!({"app": base(number)});
+        let metadata = metadata((&name, &name), number % namespaces.max(1), 1, controller.as_ref(), &labels);
+        let kind = r#"{"apiVersion":"meta.k8s.io/v1","kind":"PartialObjectMetadata""#;
+        to.extend_from_slice(format!("{kind},\"metadata\":{metadata}}}").as_bytes());
     }
 
     pub(crate) fn bookmark(self, version: u64, to: &mut Vec<u8>) {
@@ -125,26 +124,29 @@ fn replica_set(workload: u32, revision: u32) -> String {
     format!("{}-{:08x}", base(workload), workload.wrapping_mul(2_654_435_761) ^ revision)
 }
 
+/// An object's metadata; its UID is made from `made`.
 fn metadata(
-    name: &str,
+    (name, made): (&str, &str),
     namespace: u32,
     version: u64,
-    controller: Option<(&str, String)>,
+    controller: Option<&(&str, String)>,
     labels: &Value,
-) -> Value {
+) -> String {
     let owners: Vec<Value> = controller
         .iter()
         .map(|(kind, name)| {
             json!({"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid(name), "controller": true, "blockOwnerDeletion": true})
         })
         .collect();
-    json!({
-        "name": name, "namespace": format!("team-{namespace}"), "uid": uid(name),
+    let text = json!({
+        "name": name, "namespace": format!("team-{namespace}"), "uid": uid(made),
         "resourceVersion": version.to_string(), "generation": 1,
         "creationTimestamp": "2026-01-01T00:00:00Z", "labels": labels, "ownerReferences": owners,
         "annotations": {"prometheus.io/scrape": "true", "prometheus.io/port": "8000", "team.example.com/contact": "inference@example.com"},
-        "managedFields": *MANAGED,
     })
+    .to_string();
+    // A good part of the text is always the same, so it is not made anew.
+    format!("{},\"managedFields\":{}}}", text.strip_suffix('}').unwrap_or_default(), *MANAGED)
 }
 
 fn uid(name: &str) -> String {
@@ -153,14 +155,14 @@ fn uid(name: &str) -> String {
 }
 
 /// What the server notes of who set which field; a good part of any object.
-static MANAGED: LazyLock<Value> = LazyLock::new(|| {
+static MANAGED: LazyLock<String> = LazyLock::new(|| {
     let fields = |part: &str, count: u32| -> serde_json::Map<String, Value> {
         (0..count)
             .map(|number| (format!("f:{part}Setting{number}"), json!({".": {}, "f:value": {}})))
             .collect()
     };
     let entry = |manager: &str, part: &str, count: u32| json!({"manager": manager, "operation": "Update", "apiVersion": "v1", "time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": fields(part, count)}});
-    json!([entry("kube-controller-manager", "container", 20), entry("kubelet", "status", 16)])
+    json!([entry("kube-controller-manager", "container", 20), entry("kubelet", "status", 16)]).to_string()
 });
 
 /// A pod's text, in parts between which stands what differs.
@@ -215,10 +217,11 @@ pub(crate) fn pod(pod: &Pod, namespaces: u32, to: &mut Vec<u8>) {
         Workload::Deployed => labels["pod-template-hash"] = json!(controller.1.rsplit('-').next()),
         _ => labels["apps.kubernetes.io/pod-index"] = json!(index.to_string()),
     }
-    let mut metadata = metadata(&name, number % namespaces.max(1), pod.version, Some(controller), &labels);
-    metadata["uid"] = json!(uid(&format!("{name}-{}", pod.life)));
+    let made = format!("{name}-{}", pod.life);
+    let metadata =
+        metadata((&name, &made), number % namespaces.max(1), pod.version, Some(&controller), &labels);
     let address = format!("10.{}.{}.{}", pod.place >> 16, pod.place >> 8 & 0xff, pod.place & 0xff);
-    let mut between = [metadata.to_string(), address.clone(), address, pod.changes.to_string()].into_iter();
+    let mut between = [metadata, address.clone(), address, pod.changes.to_string()].into_iter();
     for part in POD.iter() {
         to.extend_from_slice(part.as_bytes());
         to.extend_from_slice(between.next().unwrap_or_default().as_bytes());
@@ -234,11 +237,14 @@ pub(crate) fn autoscaler(number: u32, namespaces: u32, to: &mut Vec<u8>) {
         json!({"type": "External", "external": {"metric": {"name": metric, "selector": {"matchLabels": {"deployment": base}}}, "target": {"type": "AverageValue", "averageValue": "16"}}})
     });
     let object = json!({
-        "metadata": metadata(&base, workload % namespaces.max(1), 1, None, &json!({"app": base})),
         "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": base}, "minReplicas": 1, "maxReplicas": 20, "metrics": specs},
         "status": {"currentReplicas": 5, "desiredReplicas": 5, "currentMetrics": specs, "conditions": [{"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale", "message": "recommended size matches current size", "lastTransitionTime": "2026-01-01T00:00:00Z"}]},
     });
-    to.extend_from_slice(object.to_string().as_bytes());
+    let metadata = metadata((&base, &base), workload % namespaces.max(1), 1, None, &json!({"app": base}));
+    let rest = object.to_string();
+    to.extend_from_slice(
+        format!("{{\"metadata\":{metadata},{}", rest.strip_prefix('{').unwrap_or_default()).as_bytes(),
+    );
 }
 
 /// What an aggregated server learns about the server in front of it.

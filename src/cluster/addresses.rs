@@ -51,13 +51,13 @@ impl Addresses {
             }
             Entry::Occupied(held) => held.into_mut(),
         };
-        let loses = claim.rank() > holder.rank();
-        if loses {
+        let is_younger = claim.rank() > holder.rank();
+        if is_younger {
             std::mem::swap(holder, &mut claim);
         }
-        let beaten = Arc::clone(&claim.pod.namespace);
+        let loser = Arc::clone(&claim.pod.namespace);
         self.others.entry(ip).or_default().push(claim);
-        if loses { Some(beaten) } else { gets }
+        if is_younger { Some(loser) } else { gets }
     }
 
     /// Drops a pod's claim. Returns the namespace of a pod that gets the address by it.

@@ -170,16 +170,18 @@ impl<S: Sink> Follower<S> {
             let asked = Instant::now();
             let answer = timeout(ANSWER, self.client.request_text(page)).await;
             let text = answer.map_err(|_| Failure::Silent(asked))??;
-            let (taker, sink) = (self.taker(*malformed), Arc::clone(&self.sink));
+            let (mut taker, sink) = (self.taker(*malformed), Arc::clone(&self.sink));
             // A page takes some milliseconds of thought, for which requests must not wait.
-            let outcome = tokio::task::spawn_blocking(move || {
-                let page: Page<S::Body> = serde_json::from_str(&text)?;
-                let mut taker = taker;
-                page.items.into_iter().flatten().for_each(|object| taker.apply(&*sink, object));
-                Ok::<_, serde_json::Error>((page.metadata, taker.malformed))
+            let done = tokio::task::spawn_blocking(move || {
+                let (objects, meta) = Page::<Object<S::Body>>::decode(&text)?.into_parts();
+                drop(text);
+                for object in objects {
+                    taker.apply(&*sink, object);
+                }
+                Ok::<_, serde_json::Error>((meta, taker.malformed))
             });
             // It is not cancelled, and a panic in it is one of ours.
-            let (page, count) = outcome.await.map_err(|_| Failure::NoVersion)??;
+            let (page, count) = done.await.map_err(|_| Failure::NoVersion)??;
             *malformed = count;
             if !page.r#continue.is_empty() {
                 params.continue_token = Some(page.r#continue);

@@ -23,19 +23,19 @@ pub(super) static AUTOSCALERS: Kind = Kind {
     needed: false,
 };
 
-/// A metric in a namespace.
-pub(super) type Asked = (Arc<str>, Arc<str>);
-
-/// The autoscalers of a namespace by the metrics that they name.
+/// Those that name a metric, by the metric.
 type ByMetric = HashMap<Arc<str>, Vec<Arc<Autoscaler>>>;
 
-/// Namespace and name.
-type Name = (Arc<str>, Arc<str>);
+/// An autoscaler, and the number of the list in which it was last seen.
+type Seen = (Arc<Autoscaler>, u32);
+
+/// A metric in a namespace.
+pub(super) type Asked = (Arc<str>, Arc<str>);
 
 /// The autoscalers of the cluster.
 #[derive(Default)]
 pub(super) struct Autoscalers {
-    /// By namespace.
+    /// By namespace and metric.
     by_metric: RwLock<HashMap<Arc<str>, ByMetric>>,
     known: Mutex<Known>,
     /// Told when something is asked for that was not, or otherwise than before.
@@ -45,8 +45,8 @@ pub(super) struct Autoscalers {
 #[derive(Default)]
 struct Known {
     texts: Pool<Arc<str>>,
-    /// By namespace and name, with the number of the list in which it was last seen.
-    objects: HashMap<Name, (Arc<Autoscaler>, u32)>,
+    /// By namespace and name.
+    objects: HashMap<(Arc<str>, Arc<str>), Seen>,
     list: u32,
     fresh: HashSet<Asked>,
 }
@@ -61,7 +61,7 @@ impl Autoscalers {
     /// All that is asked for, each once.
     pub(super) fn asked(&self) -> Vec<Asked> {
         let by_metric = self.by_metric.read().unwrap_or_else(PoisonError::into_inner);
-        let of = |(namespace, metrics): (&Arc<str>, &HashMap<Arc<str>, _>)| {
+        let of = |(namespace, metrics): (&Arc<str>, &ByMetric)| {
             metrics.keys().map(|metric| (Arc::clone(namespace), Arc::clone(metric))).collect::<Vec<_>>()
         };
         by_metric.iter().flat_map(of).collect()

@@ -184,11 +184,27 @@ impl<'de, K: Keep> Deserialize<'de> for Pairs<K> {
 
 /// A page of a list.
 #[derive(Deserialize)]
-#[serde(bound = "T: Body")]
 pub(super) struct Page<T> {
-    pub(super) metadata: PageMeta,
+    metadata: PageMeta,
     /// `null` in place of an empty list, as servers written in Go send it.
-    pub(super) items: Option<Vec<Object<T>>>,
+    items: Option<Vec<T>>,
+}
+
+impl<T: Body> Page<Object<T>> {
+    /// Decodes a page. Only if it is not well-formed as a whole, each object is looked at by itself: that
+    /// reads the text twice.
+    pub(super) fn decode(text: &str) -> Result<Self, serde_json::Error> {
+        let Ok(Page { metadata, items }) = serde_json::from_str::<Page<T>>(text) else {
+            return serde_json::from_str(text);
+        };
+        let items = items.map(|items| items.into_iter().map(|body| Object(Ok(body))).collect());
+        Ok(Self { metadata, items })
+    }
+
+    /// What is on it, and how the list goes on.
+    pub(super) fn into_parts(self) -> (Vec<Object<T>>, PageMeta) {
+        (self.items.unwrap_or_default(), self.metadata)
+    }
 }
 
 /// How a list goes on.

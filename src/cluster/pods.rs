@@ -41,6 +41,7 @@ struct Container {
     ports: Vec<ContainerPort>,
 }
 
+/// A port that a container declares.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct ContainerPort {
     #[serde(default)]
@@ -130,20 +131,16 @@ impl PodObject {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    #[expect(clippy::needless_pass_by_value, reason = "so that a test reads as a table")]
-    fn pod(spec: serde_json::Value, status: serde_json::Value) -> PodObject {
+    fn pod(spec: &Value, status: &Value) -> PodObject {
         let text = json!({"metadata": {"name": "p"}, "spec": spec, "status": status}).to_string();
         serde_json::from_str(&text).expect("the pod is well-formed")
     }
 
-    fn addresses(
-        spec: serde_json::Value,
-        status: serde_json::Value,
-    ) -> (Option<String>, Option<String>, bool) {
+    fn addresses(spec: &Value, status: &Value) -> (Option<String>, Option<String>, bool) {
         let Addresses { first, second, are_the_nodes } = pod(spec, status).addresses();
         (first.map(|ip| ip.to_string()), second.map(|ip| ip.to_string()), are_the_nodes)
     }
@@ -151,18 +148,18 @@ mod tests {
     #[test]
     fn addresses_of_version_4_come_first() {
         let none = json!({});
-        assert_eq!(addresses(none.clone(), none.clone()), (None, None, false));
+        assert_eq!(addresses(&none, &none), (None, None, false));
         let one = json!({"podIP": "10.0.0.1", "hostIP": "192.168.0.1", "podIPs": [{"ip": "10.0.0.1"}]});
-        assert_eq!(addresses(none.clone(), one), (Some("10.0.0.1".into()), None, false));
+        assert_eq!(addresses(&none, &one), (Some("10.0.0.1".into()), None, false));
         let both = json!({"podIP": "fd00::1", "podIPs": [{"ip": "fd00::1"}, {"ip": "10.0.0.1"}]});
-        assert_eq!(addresses(none, both), (Some("10.0.0.1".into()), Some("fd00::1".into()), false));
+        assert_eq!(addresses(&none, &both), (Some("10.0.0.1".into()), Some("fd00::1".into()), false));
     }
 
     #[test]
     fn an_address_may_be_the_nodes() {
         let same = json!({"podIP": "192.168.0.1", "hostIP": "192.168.0.1"});
-        assert!(addresses(json!({}), same).2);
-        assert!(addresses(json!({"hostNetwork": true}), json!({"podIP": "10.0.0.1"})).2);
+        assert!(addresses(&json!({}), &same).2);
+        assert!(addresses(&json!({"hostNetwork": true}), &json!({"podIP": "10.0.0.1"})).2);
     }
 
     #[test]
@@ -177,15 +174,14 @@ mod tests {
                 {"restartPolicy": "Always", "ports": [{"containerPort": 15090}]},
             ],
         });
-        let pod = pod(spec, json!({}));
+        let pod = pod(&spec, &json!({}));
         let ports: Vec<_> = pod.ports().map(|port| (port.name.as_deref(), port.number)).collect();
         assert_eq!(ports, [(Some("http"), 8000), (None, 15090)]);
     }
 
     #[test]
     fn readiness_is_the_condition_of_that_name() {
-        let ready =
-            |conditions: serde_json::Value| pod(json!({}), json!({ "conditions": conditions })).ready();
+        let ready = |conditions: Value| pod(&json!({}), &json!({ "conditions": conditions })).ready();
         assert!(ready(
             json!([{"type": "Initialized", "status": "True"}, {"type": "Ready", "status": "True"}])
         ));
@@ -197,7 +193,7 @@ mod tests {
 
     #[test]
     fn ended_and_ending_pods_do_not_count() {
-        let phase = |phase: &str| pod(json!({}), json!({"phase": phase})).counts();
+        let phase = |phase: &str| pod(&json!({}), &json!({"phase": phase})).counts();
         assert_eq!(["Pending", "Running", "Unknown"].map(phase), [true; 3]);
         assert_eq!(["Succeeded", "Failed"].map(phase), [false; 2]);
         let ending = r#"{"metadata": {"name": "p", "deletionTimestamp": "2026-01-01T00:00:00Z"}}"#;

@@ -91,13 +91,16 @@ impl Published {
         write(&self.addresses)
     }
 
-    /// Adds a pod or replaces the one of its name.
-    pub(super) fn put(&self, pod: Arc<Pod>, created: u32, seen: u32) {
+    /// Adds a pod or replaces the one of its name. `seen` is the number of the list, or of the watch after it,
+    /// that told of it; none if what is new comes from elsewhere.
+    pub(super) fn put(&self, pod: Arc<Pod>, created: u32, seen: Option<u32>) {
         let space = self.space(&pod.namespace).unwrap_or_else(|| {
             let mut spaces = write(&self.spaces);
             Arc::clone(spaces.entry(Arc::clone(&pod.namespace)).or_default())
         });
-        write(&space.pods).replace(Entry { pod, created, seen: AtomicU32::new(seen) });
+        let mut pods = write(&space.pods);
+        let before = pods.get(&*pod.name).map_or(0, |entry| entry.seen.load(Ordering::Relaxed));
+        pods.replace(Entry { pod, created, seen: AtomicU32::new(seen.unwrap_or(before)) });
     }
 
     /// Notes that a pod was seen as it is.

@@ -39,6 +39,8 @@ struct New {
     pod: Arc<Pod>,
     created: u32,
     second: Option<IpAddr>,
+    /// See [`Published::put`].
+    seen: Option<u32>,
 }
 
 impl Writer {
@@ -80,7 +82,7 @@ impl Writer {
                 return;
             }
         }
-        self.replace(published, known.as_ref().map(|(pod, _)| pod), Some(new));
+        self.replace(published, known.as_ref().map(|(pod, _)| &**pod), Some(new));
     }
 
     /// A pod is gone.
@@ -164,8 +166,8 @@ impl Writer {
     }
 
     /// Publishes `new` in place of `old`.
-    fn replace(&mut self, published: &Published, old: Option<&Arc<Pod>>, new: Option<New>) {
-        let Some(any) = new.as_ref().map(|new| &new.pod).or(old) else { return };
+    fn replace(&mut self, published: &Published, old: Option<&Pod>, new: Option<New>) {
+        let Some(any) = new.as_ref().map(|new| &*new.pod).or(old) else { return };
         let (namespace, name) = (Arc::clone(&any.namespace), Arc::clone(&any.name));
         let was = old.and_then(|pod| pod.owners.first());
         let is = new.as_ref().and_then(|new| new.pod.owners.first());
@@ -179,12 +181,12 @@ impl Writer {
                 controllers.unname(owner);
             }
         }
-        match (&old, &new) {
+        match (old, &new) {
             (None, Some(_)) => self.pods += 1,
             (Some(_), None) => self.pods -= 1,
             _ => {}
         }
-        self.publish(published, old.map(Arc::as_ref), new, &namespace, &name);
+        self.publish(published, old, new, &namespace, &name);
         if belongs_elsewhere {
             let pod = named(&self.texts.text(PODS.name), name);
             self.renew_those_of(published, &namespace, &pod);
@@ -220,11 +222,11 @@ impl Writer {
             }
         }
         match new {
-            Some(New { pod, created, second }) => {
+            Some(New { pod, created, second, seen }) => {
                 if let Some(second) = second {
                     self.seconds.insert(key, second);
                 }
-                published.put(pod, created, self.list);
+                published.put(pod, created, seen);
             }
             None => published.remove(namespace, name),
         }
@@ -250,7 +252,13 @@ impl Writer {
             let Some((_, created)) = published.find(namespace, &old.name) else { continue };
             let second = self.seconds.get(&(Arc::clone(&old.namespace), Arc::clone(&old.name))).copied();
             let pod = Arc::new(Pod { owners, ..Pod::clone(&old) });
-            self.publish(published, Some(&old), Some(New { pod, created, second }), namespace, &old.name);
+            self.publish(
+                published,
+                Some(&old),
+                Some(New { pod, created, second, seen: None }),
+                namespace,
+                &old.name,
+            );
         }
     }
 
@@ -285,7 +293,7 @@ impl Writer {
             namespace,
         };
         let created = meta.creation_timestamp.map_or(0, |time| u32::try_from(time.as_second()).unwrap_or(0));
-        New { pod: Arc::new(pod), created, second: own(addresses.second) }
+        New { pod: Arc::new(pod), created, second: own(addresses.second), seen: Some(self.list) }
     }
 
     fn chain(&mut self, published: &Published, namespace: &Arc<str>, nearest: Option<Owner>) -> Arc<[Owner]> {

@@ -105,6 +105,18 @@ fn a_list_of_owners_tells_which_are_gone() {
 }
 
 #[test]
+fn a_pod_is_not_seen_because_its_chain_has_changed() {
+    let told = Told::new();
+    let pods = told.pods();
+    told.apply("pod", &pod("worker", "Pod/leader", "10.0.0.1"));
+    pods.begin();
+    told.apply("pod", &pod("leader", "StatefulSet/llm", "10.0.0.2"));
+    assert_eq!(told.chain("worker"), "pod/leader statefulset/llm");
+    pods.end();
+    assert_eq!(pods.count(), 1, "the list did not tell of the worker");
+}
+
+#[test]
 fn pods_of_the_nodes_network_have_no_address_of_their_own() {
     let told = Told::new();
     let mut exporter = pod("dcgm", "DaemonSet/dcgm", "192.168.0.1");

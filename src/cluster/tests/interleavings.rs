@@ -68,7 +68,7 @@ fn addresses(told: &Told) -> Vec<Option<Pod>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn the_final_state_alone_decides(events in prop::collection::vec((event(), any::<bool>()), 0..40)) {
@@ -98,7 +98,9 @@ proptest! {
             versions.push((told.version(), now));
         }
         // What was missed is made good by a list of each kind.
-        KINDS.iter().for_each(|kind| list(&told, kind, &state));
+        for kind in KINDS {
+            list(&told, kind, &state);
+        }
         let fresh = Told::new();
         for ((kind, _), object) in &state {
             fresh.apply(kind, object);

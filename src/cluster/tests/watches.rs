@@ -26,7 +26,7 @@ impl Running {
 
     async fn ready(api: Api) -> Self {
         let running = Self::start(api);
-        timeout(Duration::from_secs(60), running.cluster.ready()).await.expect("all was listed");
+        timeout(Duration::from_mins(1), running.cluster.ready()).await.expect("all was listed");
         // The watches begin after the lists.
         running.until("the watch of pods", |one| one.api.asked("/api/v1/pods?&watch=true") > 0).await;
         running
@@ -110,7 +110,7 @@ async fn nothing_is_known_before_all_was_listed() {
     api.refuse(REPLICA_SETS, 500);
     let one = Running::start(api);
     one.until("the pods", |one| one.knows("q")).await;
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     assert_eq!(one.cluster.knowledge(), Knowledge::Nothing);
     one.api.refuse(REPLICA_SETS, 0);
     timeout(Duration::from_secs(30), one.cluster.ready()).await.expect("the rest is listed");
@@ -127,7 +127,7 @@ async fn owners_that_are_not_there_or_forbidden_are_done_without() {
     assert_eq!(one.cluster.knowledge(), Knowledge::Complete);
     assert_eq!(one.cluster.pod("ai", "p").unwrap().label("replicaset"), Some("a"));
     assert_eq!(one.cluster.pod("ai", "p").unwrap().label("deployment"), None);
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     let asked = one.api.asked(REPLICA_SETS);
     assert!(asked <= 2, "asked {asked} times within a minute");
     // They may come to be there.
