@@ -525,7 +525,7 @@ fn what_a_source_lost_of_a_ready_pod_is_kept_with_its_time() {
     let a = ("a".to_owned(), Some(3.0), 20.0);
     let b = ("b".to_owned(), Some(2.0), 5.0);
     assert_eq!(lost(only_a, 20.0, &["a", "b"]), [a.clone(), b]);
-    assert_eq!(lost(only_a, 20.0, &["a"]), [a.clone()], "a pod that is not ready serves nobody");
+    assert_eq!(lost(only_a, 20.0, &["a"]), std::slice::from_ref(&a), "a pod that is not ready serves nobody");
     let late = ("a".to_owned(), Some(3.0), 306.0);
     assert_eq!(lost(only_a, 306.0, &["a", "b"]), [late], "it does not tell such series any more");
     let renamed = [only_a[0], ("namespace=ml,pod=b,job=j,instance=2,model=new", 4.0)];

@@ -188,7 +188,7 @@ const V1BETA2: &str = "/apis/custom.metrics.k8s.io/v1beta2";
 
 /// As `docs/operations.md` has it: registrations first.
 async fn uninstalled(kubectl: &Kubectl, inferometer: &Installation) {
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_mins(1);
     let delete = |folder| ["delete", "--ignore-not-found", "--timeout=60s", "-k", folder];
     let began = Instant::now();
     kubectl.says(&delete("apiservice")).await;
