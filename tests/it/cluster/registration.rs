@@ -92,10 +92,10 @@ async fn cluster_registration() {
         if said.contains("DiscoveryFailed") { Ok(()) } else { Err(said) }
     })
     .await;
+    // Discovery needs no more than a caller who is known.
+    let token = inferometer.admin.token(NAMESPACE, "inferometer").await;
     let began = Instant::now();
     let replica = inferometer.replica(&["--prometheus-url", &front.url(), "--secure-port", &port]).await;
-    // Whoever calls: a refusal is an answer of ours as well, and discovery needs no more than a known caller.
-    let token = inferometer.admin.token(NAMESPACE, "inferometer").await;
     let caller = replica.client.sending(vec![("authorization".to_owned(), format!("Bearer {token}"))]);
     let discovery = until("discovery is answered", seconds(10), async || {
         let reply =
