@@ -1,7 +1,8 @@
 //! The integration tests, one crate so that they link once: a file of this folder is a subject.
 //!
 //! Most are black-box tests: the built binary, beside the real programs that it talks to. Tests whose
-//! names contain `prometheus` start a real Prometheus. Nothing is skipped: where a program is missing,
+//! names contain `prometheus` start a real Prometheus, and those of `cluster` a Kubernetes control plane.
+//! Nothing is skipped but the latter, whose programs few machines have: where another program is missing,
 //! its tests fail and say what to install.
 
 mod apiserver;

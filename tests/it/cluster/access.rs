@@ -95,6 +95,20 @@ async fn cluster_access() {
         }
     }
 
+    // Who may look at a namespace may look at its metrics: the cluster adds our role to its own.
+    let viewer = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": { "namespace": "ai", "name": "viewers" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view" },
+        "subjects": [{ "kind": "User", "name": "victor", "apiGroup": "rbac.authorization.k8s.io" }],
+    });
+    admin.apply(&viewer).await;
+    for client in [plane.user("victor"), plane.user_at("victor", direct.base().to_owned())] {
+        until_code(&client, &value_path("ai", RUNNING, ""), 200, 20).await;
+        until_code(&client, &pods_path("ai", RUNNING), 200, 20).await;
+        assert_eq!(code(&client, &value_path("other", RUNNING, ""), &[]).await, 403);
+    }
+
     // Known, and without a right.
     let token = admin.token("ai", "nobody").await;
     for client in [plane.user("bob"), bearing(&Client::new(plane.url()), &token), bearing(&direct, &token)] {
@@ -105,6 +119,8 @@ async fn cluster_access() {
     let path = value_path("ai", WAITING, "");
     assert_eq!(code(&direct, &path, &[]).await, 401);
     assert_eq!(code(&bearing(&direct, "not.a.token"), &path, &[]).await, 401);
+    let elsewhere = admin.token_for("ai", "reader", &["https://elsewhere.example"]).await;
+    assert_eq!(code(&bearing(&direct, &elsewhere), &path, &[]).await, 401, "a token for somebody else");
     for health in ["/healthz", "/livez", "/readyz"] {
         assert_eq!(code(&direct, health, &[]).await, 200, "{health}");
     }

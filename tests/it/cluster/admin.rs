@@ -101,8 +101,14 @@ impl Admin {
 
     /// A token of a service account, as a pod gets one.
     pub(super) async fn token(&self, namespace: &str, name: &str) -> String {
+        self.token_for(namespace, name, &[]).await
+    }
+
+    /// The same for these audiences, and not for the API server.
+    pub(super) async fn token_for(&self, namespace: &str, name: &str, audiences: &[&str]) -> String {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.0.clone(), namespace);
-        let request = TokenRequest::default();
+        let mut request = TokenRequest::default();
+        request.spec.audiences = audiences.iter().map(|audience| (*audience).to_owned()).collect();
         let answer = accounts.create_token_request(name, &PostParams::default(), &request).await;
         answer.expect("a token").status.expect("it was granted").token
     }

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use tokio::time::{Instant, sleep};
 
 use super::workload::{MOST, NAMESPACE};
-use super::{Admin, Workload};
+use super::{Admin, Workload, text};
 use crate::support::{seconds, until};
 
 pub(super) struct Autoscaler {
@@ -47,17 +47,19 @@ impl Autoscaler {
         println!("{} has {wanted} replicas after {:?}", workload.name, began.elapsed());
     }
 
-    /// Waits until it reads its metrics, and gives the first of them as its status has it.
-    pub(super) async fn until_active(&self, within: u64) -> Json {
-        until("the HPA reads its metrics", seconds(within), async || {
+    /// Waits until it reads its first metric, and its status has this part of it so.
+    pub(super) async fn until_reads(&self, pointer: &str, wanted: &str, within: u64) {
+        until(&format!("the HPA reads {wanted}"), seconds(within), async || {
             let (status, _, message) = self.active().await;
             let hpa = self.admin.get(&self.hpa).await;
-            match hpa.pointer("/status/currentMetrics/0") {
-                Some(first) if status == "True" => Ok(first.clone()),
-                _ => Err(message),
+            let first = &hpa["status"]["currentMetrics"][0];
+            if status == "True" && text(first, pointer) == wanted {
+                Ok(())
+            } else {
+                Err(format!("{first} {message}"))
             }
         })
-        .await
+        .await;
     }
 
     /// Its condition `ScalingActive`: status, reason, message.

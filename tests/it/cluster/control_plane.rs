@@ -224,7 +224,7 @@ fn api_server(directory: &Path, port: u16, etcd_port: u16) -> Process {
 /// The controllers that matter here, each as its own service account, as in a real cluster.
 fn controller_manager(directory: &Path, kubeconfig: &Path) -> Process {
     let fixed = [
-        "--controllers=horizontal-pod-autoscaler-controller,namespace-controller",
+        "--controllers=horizontal-pod-autoscaler-controller,namespace-controller,clusterrole-aggregation-controller",
         "--use-service-account-credentials=true",
         "--leader-elect=false",
         "--secure-port=0",

@@ -43,7 +43,7 @@ async fn cluster_prometheus_hpa_external() {
     inferometer.admin.apply(&installation::namespace(NAMESPACE)).await;
     let pages = Exposition::start().await;
     let (vllm, mut targets) = Workload::vllm(&inferometer.admin, &pages, queue(8.0)).await;
-    // Somebody else's engine, and one whose pod is in no cluster that we know.
+    // An engine whose pod is none of this cluster: it does not count.
     let stray = crate::support::fixture("vllm-0.33.0.txt");
     targets.push(pages.pod(NAMESPACE, "vllm-6d5f7c9b84-gone0", stray));
     let mut prometheus = Prometheus::start(&targets).await;
@@ -60,8 +60,7 @@ async fn cluster_prometheus_hpa_external() {
         },
     }]);
     let hpa = Autoscaler::of(&inferometer.admin, &vllm, metrics).await;
-    let seen = hpa.until_active(40).await;
-    assert_eq!(seen["external"]["current"]["averageValue"], "8", "{seen}");
+    hpa.until_reads("/external/current/averageValue", "8", 40).await;
     assert_eq!(vllm.pods(), 1);
 
     vllm.set(queue(35.0));
@@ -93,7 +92,7 @@ async fn cluster_prometheus_hpa_external() {
     // Back, and as busy as before: nothing to change either.
     vllm.set(queue(35.0));
     prometheus.restart_empty().await;
-    hpa.until_active(40).await;
+    hpa.until_reads("/external/current/averageValue", "8750m", 40).await;
     hpa.assert_holds(&vllm, seconds(3)).await;
 
     vllm.set(queue(2.0));

@@ -30,7 +30,7 @@ fn pods_metric() -> Json {
 }
 
 /// The requests waiting that are told of this object.
-fn object_metric(api_version: &str, kind: &str, name: &str, target: Json) -> Json {
+fn object_metric(api_version: &str, kind: &str, name: &str, target: &Json) -> Json {
     json!([{
         "type": "Object",
         "object": {
@@ -73,8 +73,7 @@ async fn cluster_prometheus_hpa_pods_and_objects() {
 
     // A number of each pod, as the shipped example has it.
     let hpa = Autoscaler::of(admin, &triton, json!([pods_metric()])).await;
-    let seen = hpa.until_active(60).await;
-    println!("{seen}");
+    hpa.until_reads("/pods/current/averageValue", "20k", 60).await;
     triton.set(waits(400_000.0));
     hpa.until_replicas(&triton, 4, 60).await;
     triton.set(waits(5_000.0));
@@ -82,24 +81,24 @@ async fn cluster_prometheus_hpa_pods_and_objects() {
 
     // The Deployment as the object: its pods together.
     let target = json!({ "type": "AverageValue", "averageValue": "20" });
-    let hpa = Autoscaler::of(admin, &triton, object_metric("apps/v1", "Deployment", "triton", target)).await;
+    let hpa = Autoscaler::of(admin, &triton, object_metric("apps/v1", "Deployment", "triton", &target)).await;
     triton.set(queue(60.0));
     hpa.until_replicas(&triton, 3, 60).await;
-    let seen = hpa.until_active(30).await;
-    assert_eq!(seen["object"]["describedObject"]["kind"], "Deployment", "{seen}");
+    hpa.until_reads("/object/describedObject/kind", "Deployment", 30).await;
+    hpa.until_reads("/object/current/averageValue", "20", 30).await;
 
     // A Service by the label that Prometheus gives to what it finds through one.
     let target = json!({ "type": "Value", "value": "1k" });
-    let hpa = Autoscaler::of(admin, &triton, object_metric("v1", "Service", "triton", target)).await;
+    let hpa = Autoscaler::of(admin, &triton, object_metric("v1", "Service", "triton", &target)).await;
     hpa.until_replicas(&triton, 1, 60).await;
-    let seen = hpa.until_active(30).await;
-    assert_eq!(seen["object"]["describedObject"]["kind"], "Service", "{seen}");
+    hpa.until_reads("/object/describedObject/kind", "Service", 30).await;
+    hpa.until_reads("/object/current/value", "60", 30).await;
 
     // The namespace, which has a path of its own.
     let target = json!({ "type": "AverageValue", "averageValue": "50" });
-    let hpa = Autoscaler::of(admin, &triton, object_metric("v1", "Namespace", NAMESPACE, target)).await;
+    let hpa = Autoscaler::of(admin, &triton, object_metric("v1", "Namespace", NAMESPACE, &target)).await;
     triton.set(queue(70.0));
     hpa.until_replicas(&triton, 2, 60).await;
-    let seen = hpa.until_active(30).await;
-    assert_eq!(seen["object"]["describedObject"]["kind"], "Namespace", "{seen}");
+    hpa.until_reads("/object/describedObject/kind", "Namespace", 30).await;
+    hpa.until_reads("/object/current/averageValue", "35", 30).await;
 }

@@ -1,8 +1,7 @@
 //! From installation to the end of it: available soon, found by kubectl, and gone without a trace.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
@@ -18,7 +17,7 @@ const METRIC: &str = "inference_requests_waiting";
 
 /// Runs kubectl as somebody who may do everything, with caches of its own: what it says is not an old answer.
 struct Kubectl {
-    kubeconfig: std::path::PathBuf,
+    kubeconfig: PathBuf,
 }
 
 impl Kubectl {
@@ -93,10 +92,10 @@ async fn cluster_registration() {
         if said.contains("DiscoveryFailed") { Ok(()) } else { Err(said) }
     })
     .await;
+    // Discovery needs no more than a caller who is known.
+    let token = inferometer.admin.token(NAMESPACE, "inferometer").await;
     let began = Instant::now();
     let replica = inferometer.replica(&["--prometheus-url", &front.url(), "--secure-port", &port]).await;
-    // Whoever calls: a refusal is an answer of ours as well, and discovery needs no more than a known caller.
-    let token = inferometer.admin.token(NAMESPACE, "inferometer").await;
     let caller = replica.client.sending(vec![("authorization".to_owned(), format!("Bearer {token}"))]);
     let discovery = until("discovery is answered", seconds(10), async || {
         let reply =
@@ -120,11 +119,8 @@ async fn cluster_registration() {
 async fn found_by_kubectl(kubectl: &Kubectl) {
     let resources = until("our resources are listed", seconds(90), async || {
         let resources = kubectl.tries(&["api-resources", "--no-headers"]).await?;
-        let listed =
-            |kind: &str| resources.lines().any(|line| line.starts_with(METRIC) && line.ends_with(kind));
-        let pods = format!("pods/{METRIC}");
-        let custom = resources.contains(&pods) || kubectl.raw(V1BETA2).await.to_string().contains(&pods);
-        if listed("ExternalMetricValueList") && custom { Ok(resources) } else { Err(resources) }
+        let ours = |line: &str| line.starts_with(METRIC) && line.ends_with("ExternalMetricValueList");
+        if resources.lines().any(ours) { Ok(resources) } else { Err(resources) }
     })
     .await;
     assert!(resources.contains("deployments"), "{resources}");
@@ -135,6 +131,8 @@ async fn found_by_kubectl(kubectl: &Kubectl) {
         assert!(versions.lines().any(|line| line == version), "{versions}");
     }
     assert_eq!(kubectl.raw(CUSTOM).await["preferredVersion"]["version"], "v1beta2");
+    // kubectl lists no subresources, and metrics of objects look like such.
+    assert!(kubectl.raw(V1BETA2).await.to_string().contains(&format!("\"pods/{METRIC}\"")));
 
     let external = format!("{EXTERNAL}/namespaces/ai/{METRIC}?labelSelector=app%3Dvllm");
     let list = until("a number is read", seconds(20), async || {
@@ -188,12 +186,9 @@ const V1BETA2: &str = "/apis/custom.metrics.k8s.io/v1beta2";
 
 /// As `docs/operations.md` has it: registrations first.
 async fn uninstalled(kubectl: &Kubectl, inferometer: &Installation) {
-    let patience = Duration::from_mins(1);
     let delete = |folder| ["delete", "--ignore-not-found", "--timeout=60s", "-k", folder];
-    let began = Instant::now();
     kubectl.says(&delete("apiservice")).await;
     kubectl.says(&delete("manifests/overlays/default")).await;
-    assert!(began.elapsed() < 2 * patience);
     for name in REGISTRATIONS {
         assert_eq!(inferometer.admin.find(&registration(name)).await, None, "{name} came back");
     }
@@ -201,5 +196,4 @@ async fn uninstalled(kubectl: &Kubectl, inferometer: &Installation) {
     let left: Vec<Json> = inferometer.admin.list(&registration("")).await;
     let ours = left.iter().filter(|service| service.pointer("/spec/service/name").is_some());
     assert_eq!(ours.count(), 0, "{left:?}");
-    assert!(Path::new(ROOT).join("docs/operations.md").exists());
 }

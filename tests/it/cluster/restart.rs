@@ -9,6 +9,12 @@ use crate::support::{Caller, seconds, until, value_path};
 
 const METRIC: &str = "inference_requests_waiting";
 
+/// What Prometheus tells of these pods.
+fn series(pods: &[&str]) -> Answer {
+    let one = |name: &&str| (json!({ "namespace": "ai", "pod": name, "model_name": "m" }), 5.0);
+    Answer::Series(pods.iter().map(one).collect())
+}
+
 async fn pod(admin: &Admin, name: &str) {
     let pod = crate::support::objects::pod("ai", name, &[("app", name)]);
     admin.create(&pod).await;
@@ -22,9 +28,7 @@ async fn cluster_api_server_restarted() {
     let admin = inferometer.admin.clone();
     admin.apply(&namespace("ai")).await;
     pod(&admin, "first").await;
-    let series =
-        ["first", "second"].map(|name| (json!({ "namespace": "ai", "pod": name, "model_name": "m" }), 5.0));
-    let front = Front::start(None, Answer::Series(series.into())).await;
+    let front = Front::start(None, series(&["first"])).await;
     let replica = inferometer.replica(&["--prometheus-url", &front.url()]).await;
     inferometer.register(&replica).await;
 
@@ -68,6 +72,7 @@ async fn cluster_api_server_restarted() {
     inferometer.until_available().await;
     println!("available {:?} after the API server was ready again", began.elapsed());
     pod(&admin, "second").await;
+    front.set(series(&["first", "second"]));
     let path = value_path("ai", METRIC, "app=second");
     until("a pod of afterwards is known", seconds(90), async || {
         let reply = controller.get(&path).await;

@@ -106,6 +106,16 @@ impl Server {
     }
 }
 
+impl Drop for Server {
+    /// What it said last tells why a test failed.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            eprintln!("--- inferometer\n{}", log[log.len().saturating_sub(12)..].join("\n"));
+        }
+    }
+}
+
 fn addresses(log: &[String]) -> Option<(String, String)> {
     log.iter().find_map(|line| {
         let line: serde_json::Value = serde_json::from_str(line).ok()?;
