@@ -99,6 +99,12 @@ pub(super) fn run(args: Args) -> Result<ExitCode> {
 
 fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // What the client of the API server cannot decode it logs as a whole, and a TokenReview holds a token.
+    // Its failures are told by those who ask.
+    let filter = match "kube_client=off".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => {

@@ -182,7 +182,7 @@ fn serve_refuses_in_a_sentence() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let missing = directory.path().join("missing").to_str().expect("UTF-8").to_owned();
     for (args, words) in [
-        (vec!["serve"], "add --standalone (loopback, no authentication)"),
+        (vec!["serve"], "not in a cluster: give --kubeconfig FILE"),
         (
             vec!["serve", "--standalone", "--bind-address", "0.0.0.0"],
             "--bind-address must be a loopback address, not 0.0.0.0",
