@@ -15,7 +15,7 @@ const FOREIGN: [&str; 2] = ["up", "aggregator_unavailable_apiservice"];
 /// Ours, exported where there is a cluster to speak to and a certificate to manage, which there is not here.
 const IN_A_CLUSTER: [&str; 4] = [
     "inferometer_cluster_watch_errors_total",
-    "inferometer_certificate_expiry_timestamp_seconds",
+    "inferometer_api_service_registered",
     "inferometer_access_reviews_total",
     "inferometer_front_proxy_refused",
 ];
