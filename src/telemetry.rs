@@ -6,7 +6,7 @@ pub mod identity;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use prometheus_client::collector::Collector;
@@ -22,7 +22,8 @@ use prometheus_client::registry::Registry;
 const CODES: [u16; 15] = [200, 304, 400, 401, 403, 404, 405, 406, 414, 431, 500, 503, 504, 429, 0];
 
 /// Refusal reasons, as `Refusal::reason` names them; any other counts under the last.
-const REASONS: [&str; 10] = [
+const REASONS: [&str; 11] = [
+    "unlisted",
     "loading",
     "source_down",
     "stale",
@@ -69,6 +70,8 @@ pub struct Telemetry {
     refresh_seconds: RefreshSeconds,
     reloads: Family<ResultLabels, Counter>,
     certificate_reloads: Family<ResultLabels, Counter>,
+    configuration_refused: AtomicBool,
+    certificate_refused: AtomicBool,
     /// Who was recognised and who was let in.
     pub identity: identity::Identity,
     /// Unix time in seconds; 0 while it is not known.
@@ -127,14 +130,21 @@ impl Telemetry {
     /// A configuration was taken or refused.
     pub fn reloaded(&self, good: bool) {
         self.reloads.get_or_create(&ResultLabels { result: result(good) }).inc();
+        self.configuration_refused.store(!good, Ordering::Relaxed);
     }
 
     /// A serving certificate was taken or refused.
     pub fn certificate_reloaded(&self, good: bool) {
         self.certificate_reloads.get_or_create(&ResultLabels { result: result(good) }).inc();
+        self.certificate_refused.store(!good, Ordering::Relaxed);
     }
 
-    /// The managed serving certificate is good until then.
+    /// The certificate's files hold what is served.
+    pub fn certificate_in_force(&self) {
+        self.certificate_refused.store(false, Ordering::Relaxed);
+    }
+
+    /// The serving certificate is good until then.
     pub fn certificate_expires(&self, until: SystemTime) {
         let seconds = until.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         self.certificate_expiry.store(i64::try_from(seconds).unwrap_or(i64::MAX), Ordering::Relaxed);
@@ -221,11 +231,26 @@ impl Collector for RequestPath {
             let counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             ConstCounter::new(value).encode(counter)?;
         }
+        for (name, help, refused) in [
+            (
+                "configuration_refused",
+                "1 while the configuration file is not what is in force",
+                &telemetry.configuration_refused,
+            ),
+            (
+                "certificate_refused",
+                "1 while the certificate's files, or its Secret, are not what is served",
+                &telemetry.certificate_refused,
+            ),
+        ] {
+            let gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(i64::from(refused.load(Ordering::Relaxed))).encode(gauge)?;
+        }
         let expiry = telemetry.certificate_expiry.load(Ordering::Relaxed);
         if expiry != 0 {
             let gauge = encoder.encode_descriptor(
                 "certificate_expiry_timestamp_seconds",
-                "When the managed serving certificate expires, in Unix time",
+                "When the serving certificate expires, in Unix time",
                 None,
                 MetricType::Gauge,
             )?;

@@ -1,8 +1,9 @@
 //! `/healthz`, `/livez`, `/readyz`: whether this process can answer, never whether a source can.
 //!
 //! An unavailable APIService blocks the deletion of every namespace of the cluster, so a Prometheus
-//! that is down makes metrics refuse and leaves the server ready. Only at the start it is waited for the
-//! list of pods, and not for long: the replica that is being replaced has one.
+//! that is down makes metrics refuse and leaves the server ready. Only at the start it is waited for what
+//! the replica that is being replaced has: a certificate and trust anchors, without which no API server could
+//! use us, and for the list of pods, though not for long.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
 
-use super::Api;
 use super::respond::text;
+use super::{Api, Gate};
 
 /// `/livez` and `/healthz`
 pub(super) async fn live(request: Request) -> Response {
@@ -24,8 +25,10 @@ pub(super) async fn live(request: Request) -> Response {
 pub(super) async fn ready(State(api): State<Arc<Api>>, request: Request) -> Response {
     let configured = api.engine.generation().number() > 0;
     let stays = !api.draining.load(Ordering::Relaxed);
-    let settled = !api.settling.load(Ordering::Relaxed);
-    let checks = [("ping", true), ("configuration", configured), ("pods", settled), ("shutdown", stays)];
+    let mut checks = vec![("ping", true), ("configuration", configured)];
+    let gates = Gate::ALL.into_iter().zip(&api.closed);
+    checks.extend(gates.map(|(gate, closed)| (gate.name(), !closed.load(Ordering::Relaxed))));
+    checks.push(("shutdown", stays));
     report(&request, &checks)
 }
 

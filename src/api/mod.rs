@@ -44,7 +44,32 @@ pub struct Api {
     /// Discovery of this generation of definitions.
     discovery: ArcSwap<(u64, Discovery)>,
     draining: AtomicBool,
-    settling: AtomicBool,
+    /// Which of [`Gate`]'s are still closed.
+    closed: [AtomicBool; Gate::ALL.len()],
+}
+
+/// What is waited for at the start, in a cluster, before we are ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// The pods are known, or have not become so for long enough.
+    Pods,
+    /// The certificate served is one that the cluster trusts.
+    Certificate,
+    /// The cluster's trust anchors are known, so that callers can be told apart.
+    Callers,
+}
+
+impl Gate {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Pods, Self::Certificate, Self::Callers];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pods => "pods",
+            Self::Certificate => "certificate",
+            Self::Callers => "callers",
+        }
+    }
 }
 
 impl Api {
@@ -58,7 +83,7 @@ impl Api {
             openapi: OpenApi::new(),
             discovery,
             draining: AtomicBool::new(false),
-            settling: AtomicBool::new(false),
+            closed: Default::default(),
         }
     }
 
@@ -67,14 +92,14 @@ impl Api {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Not ready until [`Api::settled`]: what answers are made from is being gathered.
-    pub fn settle_first(&self) {
-        self.settling.store(true, Ordering::Relaxed);
+    /// Not ready until each gate was opened.
+    pub fn close_gates(&self) {
+        self.closed.iter().for_each(|closed| closed.store(true, Ordering::Relaxed));
     }
 
-    /// There is enough to answer from.
-    pub fn settled(&self) {
-        self.settling.store(false, Ordering::Relaxed);
+    /// One thing less to wait for. It is not waited for again.
+    pub fn open(&self, gate: Gate) {
+        self.closed[gate as usize].store(false, Ordering::Relaxed);
     }
 
     /// Discovery of the definitions in force.

@@ -59,7 +59,13 @@ pub(super) fn parameters(query: &str, resource: &str, group: &str) -> Result<Par
         explain: false,
     };
     let selector = |text: &str| Selector::parse(text).map_err(|error| Status::bad_request(error.to_string()));
+    let mut seen = [false; 3];
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        // Of two selectors one would be reviewed and the other answered.
+        let once = ["labelSelector", "metricLabelSelector", "watch"].iter().position(|once| *once == name);
+        if once.is_some_and(|index| std::mem::replace(&mut seen[index], true)) {
+            return Err(Status::bad_request(format!("{name} is there more than once")));
+        }
         match name.as_ref() {
             "labelSelector" => parameters.label_selector = selector(&value)?,
             "metricLabelSelector" => parameters.metric_label_selector = selector(&value)?,
@@ -125,7 +131,12 @@ mod tests {
             of("limit=5&watch=false&labelSelector=a%3Db%2Cc+in+%28d%29&metricLabelSelector=x").unwrap();
         assert_eq!(parsed.label_selector.to_string(), "a=b,c in (d)");
         assert_eq!(parsed.metric_label_selector.to_string(), "x");
-        for bad in ["labelSelector=a%3E1", "metricLabelSelector=a%3E1"] {
+        for bad in [
+            "labelSelector=a%3E1",
+            "metricLabelSelector=a%3E1",
+            "labelSelector=a&labelSelector=a",
+            "watch=false&watch=true",
+        ] {
             assert_eq!(of(bad).err().map(|status| status.code().as_u16()), Some(400), "{bad}");
         }
     }

@@ -318,14 +318,14 @@ async fn health_is_ours_and_never_the_sources() {
     let told = server.get("/readyz?verbose").await;
     assert_eq!(
         told.text(),
-        "[+]ping ok\n[+]configuration ok\n[+]pods ok\n[+]shutdown ok\nreadyz check passed\n"
+        "[+]ping ok\n[+]configuration ok\n[+]pods ok\n[+]certificate ok\n[+]callers ok\n[+]shutdown ok\nreadyz check passed\n"
     );
     server.api.drain();
     let told = server.get("/readyz").await;
     assert_eq!(told.code, 503);
     assert_eq!(
         told.text(),
-        "[+]ping ok\n[+]configuration ok\n[+]pods ok\n[-]shutdown failed\nreadyz check failed\n"
+        "[+]ping ok\n[+]configuration ok\n[+]pods ok\n[+]certificate ok\n[+]callers ok\n[-]shutdown failed\nreadyz check failed\n"
     );
     assert_eq!(server.get("/livez").await.code, 200);
     server.world.source.script().deed = Deed::Answer;

@@ -36,8 +36,8 @@ pub(super) enum Decision {
     Allowed,
     /// No, for this reason, which may be empty.
     Denied(Arc<str>),
-    /// Nobody can say.
-    Unavailable,
+    /// Nobody can say, for this reason.
+    Unavailable(ReviewError),
 }
 
 /// What is known of a request at once.
@@ -108,7 +108,7 @@ impl Access {
             return Decision::Allowed;
         }
         self.telemetry.identity.decided(identity::Access::Unavailable);
-        Decision::Unavailable
+        Decision::Unavailable(error)
     }
 
     fn ask(

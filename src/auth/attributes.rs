@@ -109,6 +109,10 @@ impl<'a> Attributes<'a> {
                 subresource = part()?;
             }
         }
+        // What is served is what was reviewed, and no path has more parts than these.
+        if parts.next().is_some() {
+            return Err(PathError::Unknown);
+        }
         let verb = verb(method, name.is_some(), uri.query());
         let selector = matches!(verb, "list" | "watch" | "deletecollection")
             .then(|| parameter(uri.query(), "labelSelector"))

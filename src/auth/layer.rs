@@ -22,6 +22,7 @@ use super::authenticate::Caller;
 use super::flight::Flight;
 use super::front_proxy::strip;
 use super::identity::User;
+use super::reviewer::ReviewError;
 use super::token::Owner;
 use crate::api::status::{Status, Target};
 use crate::server::{ConnectionInfo, guard};
@@ -133,6 +134,7 @@ where
                     let verdict = ready!(verdict.as_mut().poll(context));
                     match (waiting.take(), verdict) {
                         (Some((mut inner, mut request)), Ok(user)) => {
+                            welcome(&request);
                             request.extensions_mut().insert(user);
                             State::Inner(inner.call(request))
                         }
@@ -147,6 +149,13 @@ where
     }
 }
 
+/// Who is allowed anything at all may keep the connection.
+fn welcome<B>(request: &Request<B>) {
+    if let Some(connection) = request.extensions().get::<ConnectionInfo>() {
+        connection.is_of_someone_known();
+    }
+}
+
 impl Auth {
     fn judge<B>(self: &Arc<Self>, trust: &super::trust::Trust, request: &Request<B>) -> Judgement {
         let attributes = match Attributes::read(request.method(), request.uri()) {
@@ -158,7 +167,10 @@ impl Auth {
                 self.telemetry.identity.authenticated(how);
                 match self.access.look_up(&user, &attributes) {
                     access::Lookup::Known(decision) => match permit(&decision, &user, &attributes) {
-                        Ok(()) => Judgement::Pass(user),
+                        Ok(()) => {
+                            welcome(request);
+                            Judgement::Pass(user)
+                        }
                         Err(status) => Judgement::Fail(status),
                     },
                     access::Lookup::Asked(question) => {
@@ -228,9 +240,15 @@ fn permit(decision: &Decision, user: &User, attributes: &Attributes<'_>) -> Resu
             };
             Err(Status::forbidden(user.name(), &attributes.verb, target, reason))
         }
-        Decision::Unavailable => Err(Status::service_unavailable(
-            "access could not be reviewed: the cluster's API server did not answer",
-        )),
+        Decision::Unavailable(error) => {
+            let hint = match error {
+                ReviewError::Unreachable(_) => "",
+                ReviewError::Refused(_) => {
+                    "; is our service account bound to ClusterRole system:auth-delegator?"
+                }
+            };
+            Err(Status::service_unavailable(format!("access could not be reviewed: {error}{hint}")))
+        }
     }
 }
 

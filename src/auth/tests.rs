@@ -85,7 +85,7 @@ impl Rig {
         let presented = credential.and_then(|it| Presented::new(&it.chain)).map(Arc::new);
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         let mut request = Request::get(path).body(Body::empty()).unwrap();
-        request.extensions_mut().insert(ConnectionInfo { peer, tls: true, presented });
+        request.extensions_mut().insert(ConnectionInfo::presenting(peer, presented));
         Asking { rig: self, request }
     }
 

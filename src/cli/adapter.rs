@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::cluster::Joined;
 use crate::api::measure::Measured;
-use crate::api::{Api, router};
+use crate::api::{Api, Gate, router};
 use crate::auth::Authorized;
 use crate::cluster::WatchMetrics;
 use crate::engine::Engine;
@@ -58,7 +58,7 @@ impl Adapter {
         let Listeners { secure, observability } = listeners;
         let api = Arc::new(Api::new(Arc::clone(engine), Arc::clone(telemetry)));
         if joined.is_some() {
-            api.settle_first();
+            api.close_gates();
         }
         let (end, ending) = watch::channel(false);
         let until_end = |mut ending: watch::Receiver<bool>| async move {
@@ -73,6 +73,7 @@ impl Adapter {
         let main: Pin<Box<dyn Future<Output = Drained> + Send>> = if let Some(joined) = joined {
             let judged = Authorized::new(router, Arc::clone(&joined.auth));
             let service = Measured::new(Guard::new(judged, DEADLINE), telemetry_of);
+            let limits = Limits { only_known: true, ..limits };
             Box::pin(listener::serve(secure, tls_of, service, limits, until))
         } else {
             let service = Measured::new(Guard::new(router, DEADLINE), telemetry_of);
@@ -86,10 +87,10 @@ impl Adapter {
         Ok(Self { address, observability: own_address, api, end, main, own })
     }
 
-    /// To be called once there is enough to answer from: only then are we ready.
-    pub(super) fn settling(&self) -> impl FnOnce() + Send + 'static {
+    /// What opens the gates before which we are not ready.
+    pub(super) fn gates(&self) -> impl Fn(Gate) + Clone + Send + 'static {
         let api = Arc::clone(&self.api);
-        move || api.settled()
+        move |gate| api.open(gate)
     }
 
     /// Not ready any more, still answering.
@@ -110,10 +111,21 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }
 
+fn tell_expiry(tls: &Tls, telemetry: &Telemetry) {
+    if let Some(until) = tls.expires() {
+        telemetry.certificate_expires(until);
+    }
+}
+
 async fn watch_certificate(tls: Arc<Tls>, ending: impl Future<Output = ()>, telemetry: Arc<Telemetry>) {
+    let of_watch = Arc::clone(&tls);
+    tell_expiry(&tls, &telemetry);
     tls::watch(tls, CERTIFICATE_EVERY, ending, |outcome| match outcome {
-        Ok(tls::Reload::Unchanged) => {}
-        Ok(tls::Reload::Replaced) => telemetry.certificate_reloaded(true),
+        Ok(tls::Reload::Unchanged) => telemetry.certificate_in_force(),
+        Ok(tls::Reload::Replaced) => {
+            telemetry.certificate_reloaded(true);
+            tell_expiry(&of_watch, &telemetry);
+        }
         Err(_) => telemetry.certificate_reloaded(false),
     })
     .await;

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use crate::api::Gate;
 use crate::auth::reviewer::ApiServer;
 use crate::auth::trust::TrustStore;
 use crate::auth::{Auth, Settings};
@@ -21,6 +22,9 @@ use crate::telemetry::Telemetry;
 /// For so long a new replica is not ready while the pods are not known: it would refuse what the one it
 /// replaces can answer. Not longer, since an API without a ready server blocks the deletion of namespaces.
 const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether we are ready.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What `serve` has to know of its cluster.
 #[derive(Debug, clap::Args)]
@@ -53,6 +57,7 @@ pub(super) struct Joined {
     pub(super) cluster: Arc<Cluster>,
     /// Who calls and whether they may.
     pub(super) auth: Arc<Auth>,
+    trust: Arc<TrustStore>,
     /// What our own metrics tell of the watches.
     pub(super) metrics: Arc<WatchMetrics>,
     tasks: JoinSet<()>,
@@ -74,8 +79,19 @@ impl Joined {
         tasks.spawn(cluster::authentication::watch(client.clone(), Arc::clone(&trust), ended(&ending)));
         let settings = Settings { audiences: token_audience, ..Settings::new(Clock::wall) };
         let reviewer = Arc::new(ApiServer::new(client.clone()));
-        let auth = Arc::new(Auth::new(trust, reviewer, settings, Arc::clone(telemetry)));
-        Ok(Self { client, namespace, service, secret: tls_secret, cluster, auth, metrics, tasks, ending })
+        let auth = Arc::new(Auth::new(Arc::clone(&trust), reviewer, settings, Arc::clone(telemetry)));
+        Ok(Self {
+            client,
+            namespace,
+            service,
+            secret: tls_secret,
+            cluster,
+            auth,
+            trust,
+            metrics,
+            tasks,
+            ending,
+        })
     }
 
     /// The names that a certificate of ours is for.
@@ -107,16 +123,37 @@ impl Joined {
         self.tasks.spawn(warm::keep(Arc::clone(&self.cluster), warm));
     }
 
-    /// Calls `settled` once the pods are known, or have not become so for long enough.
-    pub(super) fn when_known(&mut self, settled: impl FnOnce() + Send + 'static) {
-        let cluster = Arc::clone(&self.cluster);
+    /// Opens the gates before which we are not ready, each in its time.
+    pub(super) fn when_ready(
+        &mut self,
+        tls: &Arc<Tls>,
+        is_managed: bool,
+        open: impl Fn(Gate) + Clone + Send + 'static,
+    ) {
+        let (cluster, open_pods) = (Arc::clone(&self.cluster), open.clone());
         self.tasks.spawn(async move {
             if tokio::time::timeout(READY_WITHIN, cluster.ready()).await.is_ok() {
                 info!("the cluster's pods are known");
             } else {
                 warn!("the cluster's pods are not known yet: metrics are refused until they are");
             }
-            settled();
+            open_pods(Gate::Pods);
+        });
+        let (trust, tls, first) = (Arc::clone(&self.trust), Arc::clone(tls), tls.fingerprint());
+        self.tasks.spawn(async move {
+            let mut looks = tokio::time::interval(LOOK);
+            let (mut certificate, mut callers) = (false, false);
+            while !(certificate && callers) {
+                looks.tick().await;
+                if !certificate && (!is_managed || tls.fingerprint() != first) {
+                    certificate = true;
+                    open(Gate::Certificate);
+                }
+                if !callers && trust.generation() > 0 {
+                    callers = true;
+                    open(Gate::Callers);
+                }
+            }
         });
     }
 

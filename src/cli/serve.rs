@@ -101,10 +101,8 @@ fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // What the client of the API server cannot decode it logs as a whole, and a TokenReview holds a token.
     // Its failures are told by those who ask.
-    let filter = match "kube_client=off".parse() {
-        Ok(directive) => filter.add_directive(directive),
-        Err(_) => filter,
-    };
+    let quiet = ["kube_client=off", "kube_runtime=off"].into_iter().filter_map(|quiet| quiet.parse().ok());
+    let filter = quiet.fold(filter, EnvFilter::add_directive);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => {
@@ -179,7 +177,7 @@ async fn serve(args: Args) -> Result<ExitCode> {
             joined.keep_certificate(&tls, &telemetry);
         }
         joined.warm(&engine);
-        joined.when_known(adapter.settling());
+        joined.when_ready(&tls, is_managed, adapter.gates());
     }
     if let Some(path) = config {
         let (engine, telemetry) = (Arc::clone(&engine), Arc::clone(&telemetry));

@@ -9,6 +9,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
 use tokio::time::timeout;
 
+use super::one;
 use crate::auth::trust::TrustStore;
 
 const NAMESPACE: &str = "kube-system";
@@ -29,8 +30,7 @@ const READ_LIMIT: Duration = Duration::from_secs(10);
 /// `kube-system/extension-apiserver-authentication-reader`.
 pub async fn watch(client: Client, trust: Arc<TrustStore>, ending: impl Future<Output = ()>) {
     let api = Api::<ConfigMap>::namespaced(client, NAMESPACE);
-    let config = watcher::Config::default().fields(&format!("metadata.name={NAME}"));
-    let watched = watcher(api.clone(), config).default_backoff();
+    let watched = watcher(api.clone(), one::config(NAME)).default_backoff();
     tokio::select! {
         biased;
         () = ending => {}

@@ -12,6 +12,7 @@ mod hpas;
 mod inventory;
 mod metrics;
 mod object;
+mod one;
 mod owners;
 mod pods;
 mod pool;

@@ -14,12 +14,12 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::watch_object;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::certificate::Found;
+use super::one::watch_one;
 use super::retry::{Pauses, chain, explain};
 use super::serving::Settings;
 use crate::telemetry::Telemetry;
@@ -131,7 +131,7 @@ impl<C: Fn() -> SystemTime> Registrar<C> {
 
     async fn keep(&self, index: usize, mut bundle: watch::Receiver<Option<Vec<u8>>>) {
         let name = API_SERVICES[index];
-        let mut objects = pin!(watch_object(self.services.clone(), name).backoff(Pauses::default()));
+        let mut objects = pin!(watch_one(self.services.clone(), name).backoff(Pauses::default()));
         let mut current: Option<Option<DynamicObject>> = None;
         let mut pauses = Pauses::default();
         let mut retry = None;

@@ -13,7 +13,6 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ObjectMeta, PostParams};
 use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::watch_object;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -21,6 +20,7 @@ use tokio::time::{Instant, sleep};
 use super::certificate::{
     BACKDATE, Contents, Found, KEYS, MANAGED_BY, State, Step, Validity, make, names, plan,
 };
+use super::one::watch_one;
 use super::registration::{self, MANAGER, Registrar, Standings, held_since};
 use super::retry::{Pauses, chain, chance, explain};
 use crate::server::tls::Tls;
@@ -125,7 +125,7 @@ struct Keeper<C> {
 
 impl<C: Fn() -> SystemTime> Keeper<C> {
     async fn run(mut self, mut seen: watch::Receiver<Standings>) {
-        let secrets = watch_object(self.api.clone(), &self.settings.secret).backoff(Pauses::default());
+        let secrets = watch_one(self.api.clone(), &self.settings.secret).backoff(Pauses::default());
         let mut secrets = pin!(secrets);
         let mut current: Option<Option<Secret>> = None;
         let mut pauses = Pauses::default();

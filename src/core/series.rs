@@ -161,6 +161,8 @@ pub struct Silent {
     pub engine: Option<Arc<str>>,
     /// What it did.
     pub cause: Arc<str>,
+    /// Whether it may tell of devices and prices other than its pod's own.
+    pub speaks_for_others: bool,
     /// Whether its last numbers are still in the set. If it never had any, a sum without it is
     /// unknown, not smaller.
     pub known: bool,

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use axum::response::Response;
 use http::header::CONNECTION;
@@ -48,6 +48,25 @@ pub struct ConnectionInfo {
     /// The certificates of a peer that has any and proved that it holds the key. Nobody has looked yet who
     /// issued them.
     pub presented: Option<Arc<Presented>>,
+    /// Set once a caller was recognised on it.
+    known: Arc<AtomicBool>,
+}
+
+impl ConnectionInfo {
+    /// One of a peer that has not yet said anything.
+    pub fn new(peer: SocketAddr, tls: bool) -> Self {
+        Self { peer, tls, presented: None, known: Arc::default() }
+    }
+
+    /// One over TLS, of a peer that presented these certificates.
+    pub fn presenting(peer: SocketAddr, presented: Option<Arc<Presented>>) -> Self {
+        Self { presented, ..Self::new(peer, true) }
+    }
+
+    /// A caller was recognised: the connection may stay open.
+    pub fn is_of_someone_known(&self) {
+        self.known.store(true, Ordering::Relaxed);
+    }
 }
 
 /// HTTP as this listener speaks it, built once and lent to every connection.
@@ -98,7 +117,7 @@ impl Http {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "failed to set TCP_NODELAY");
         }
-        let mut info = ConnectionInfo { peer, tls: tls.is_some(), presented: None };
+        let mut info = ConnectionInfo::new(peer, tls.is_some());
         let Some(tls) = tls else {
             return self.drive(&self.either, stream, info, service, drain).await;
         };
@@ -130,7 +149,7 @@ impl Http {
         S: Clone + Send + 'static,
         S::Future: Send,
     {
-        let peer = info.peer;
+        let (peer, known) = (info.peer, Arc::clone(&info.known));
         let requests = Arc::new(Requests::default());
         let counted = requests.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
@@ -158,7 +177,7 @@ impl Http {
             // An error means that the listener is gone, which is a shutdown too.
             _ = drain.changed() => Err("shutdown"),
             () = requests.last.notified() => Err("the last answer"),
-            () = requests.idle(&self.limits) => Err("idle"),
+            () = requests.idle(&self.limits, &known) => Err("idle"),
         };
         let end = match end {
             Ok(end) => end,
@@ -199,11 +218,11 @@ impl Requests {
 
     /// Returns when the connection has no further right to be open: without a first request after
     /// `limits.header` (hyper times HTTP/1 heads only, neither the HTTP/2 preface nor the bytes that tell
-    /// the two apart), or without any for `limits.idle`.
-    async fn idle(self: &Arc<Self>, limits: &Limits) {
+    /// the two apart) or without one of a known caller if that is demanded, or without any for `limits.idle`.
+    async fn idle(self: &Arc<Self>, limits: &Limits, known: &AtomicBool) {
         sleep(limits.header).await;
         let mut seen = self.begun.load(Ordering::Relaxed);
-        if seen == 0 {
+        if seen == 0 || (limits.only_known && !known.load(Ordering::Relaxed)) {
             return;
         }
         let mut quiet = 0;

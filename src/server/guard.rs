@@ -27,6 +27,9 @@ pub const URI_LIMIT: usize = 16 * 1024;
 /// The headers accepted, in bytes as HTTP/2 counts them: name and value, and 32 for each header.
 pub const HEADER_LIMIT: usize = 128 * 1024;
 
+/// The most headers of one request: a user's groups are one each.
+pub const HEADER_COUNT: usize = 2048;
+
 /// Answers for its inner service when that one panics, hangs, or must not be asked at all: a URI too
 /// long, an upgrade (CVE-2018-1002105), a tunnel, or more headers on HTTP/1 than HTTP/2 would take.
 ///
@@ -127,6 +130,13 @@ fn refuse<B>(request: &Request<B>) -> Option<Response> {
     if length > URI_LIMIT {
         let message = format!("the URI has {length} bytes, more than the {URI_LIMIT} allowed");
         return Some(status(StatusCode::URI_TOO_LONG, "RequestURITooLong", &message));
+    }
+    // One byte of HTTP/2 may stand for a whole header, and each is kept while its request waits.
+    let count = request.headers().len();
+    if count > HEADER_COUNT {
+        let message = format!("there are {count} headers, more than the {HEADER_COUNT} allowed");
+        let code = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Some(status(code, "RequestHeaderFieldsTooLarge", &message));
     }
     // HTTP/2 enforces its limit itself. hyper's for HTTP/1 is the size of a read buffer, which may be
     // overrun by as much again when the bytes arrive fast.

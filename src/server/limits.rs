@@ -11,6 +11,12 @@ pub struct Limits {
     /// taken no more are accepted: a waiting peer stays in the kernel's backlog instead of being closed
     /// without an answer, which kube-apiserver would answer with an endless re-send.
     pub connections: usize,
+    /// Connections open at once from one address (256), so that one peer cannot take them all. A kube-apiserver
+    /// has one or two.
+    pub per_peer: usize,
+    /// Whether a connection is closed after `header` unless one of its requests was of a caller that is known
+    /// (false): so who has no credentials cannot keep connections open.
+    pub only_known: bool,
     /// The longest a TLS handshake may take (10 s).
     pub handshake: Duration,
     /// The longest from the start of a connection to its first complete request head, and on HTTP/1 also
@@ -39,6 +45,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            per_peer: 256,
+            only_known: false,
             handshake: Duration::from_secs(10),
             header: Duration::from_secs(10),
             idle: Duration::from_secs(90),

@@ -2,8 +2,11 @@
 //!
 //! `axum::serve` has no handshake, header or idle limits and does not hand out the TLS connection, and
 //! later the client's certificate is needed: hence a loop of our own.
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::response::Response;
@@ -57,6 +60,7 @@ where
     let http = Arc::new(Http::new(limits));
     let (drain, draining) = watch::channel(());
     let mut connections = JoinSet::new();
+    let seats = Seats::default();
     let mut shutdown = std::pin::pin!(shutdown);
     // Failures come in streaks: the first one is logged, the rest of the streak is not.
     let mut failing = false;
@@ -73,9 +77,14 @@ where
         match accepted {
             Ok((stream, peer)) => {
                 failing = false;
+                let Some(seat) = seats.take(peer.ip(), limits.per_peer) else {
+                    tracing::debug!(%peer, "closing a connection: its peer has too many");
+                    continue;
+                };
                 let (http, tls, service, draining) =
                     (http.clone(), tls.clone(), service.clone(), draining.clone());
                 connections.spawn(async move {
+                    let _seat = seat;
                     http.serve(stream, peer, tls.as_deref(), service, draining).await;
                 });
             }
@@ -102,6 +111,37 @@ where
     let cut = connections.len();
     connections.shutdown().await;
     Drained { open, cut }
+}
+
+/// How many connections each peer has.
+#[derive(Clone, Default)]
+struct Seats(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One connection's, until it is dropped.
+struct Seat(Seats, IpAddr);
+
+impl Seats {
+    fn take(&self, peer: IpAddr, most: usize) -> Option<Seat> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = taken.entry(peer).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Seat(self.clone(), peer))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut count) = taken.entry(self.1) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
 }
 
 /// Logs a connection task that panicked: a fault of this program, since handlers are guarded.

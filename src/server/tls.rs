@@ -111,6 +111,8 @@ struct Files {
 struct Served {
     config: Arc<ServerConfig>,
     fingerprint: Hash,
+    /// When the leaf expires, if it says so in a form that can be read.
+    expires: Option<SystemTime>,
     /// Of both files' contents; zero if there are no files.
     content: Hash,
 }
@@ -158,6 +160,11 @@ impl Tls {
     /// `AB:CD:…`, 32 bytes.
     pub fn fingerprint(&self) -> String {
         self.current.load().fingerprint.map(|byte| format!("{byte:02X}")).join(":")
+    }
+
+    /// When the certificate that is served expires.
+    pub fn expires(&self) -> Option<SystemTime> {
+        self.current.load().expires
     }
 
     /// Reads the files again and serves what they hold, if it is new and fits together. By content,
@@ -240,6 +247,7 @@ impl Served {
         key: PrivateKeyDer<'static>,
         content: Hash,
     ) -> Result<Self, rustls::Error> {
+        let expires = chain.first().and_then(expiry);
         let fingerprint = chain.first().map(|cert| Sha256::digest(cert).into()).unwrap_or_default();
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
@@ -247,8 +255,14 @@ impl Served {
             // Also checks that the key belongs to the certificate.
             .with_single_cert(chain, key)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), fingerprint, content })
+        Ok(Self { config: Arc::new(config), fingerprint, expires, content })
     }
+}
+
+fn expiry(leaf: &CertificateDer<'static>) -> Option<SystemTime> {
+    let (_, leaf) = x509_parser::parse_x509_certificate(leaf).ok()?;
+    let seconds = u64::try_from(leaf.validity().not_after.timestamp()).ok()?;
+    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
 /// Looks at the files every `every` until `shutdown` resolves, and serves what they come to hold.

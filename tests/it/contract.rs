@@ -221,7 +221,7 @@ async fn health_is_told_in_kubernetes_words() {
             ("/healthz?verbose=true", "[+]ping ok\nhealthz check passed\n"),
             (
                 "/readyz?verbose",
-                "[+]ping ok\n[+]configuration ok\n[+]pods ok\n[+]shutdown ok\nreadyz check passed\n",
+                "[+]ping ok\n[+]configuration ok\n[+]pods ok\n[+]certificate ok\n[+]callers ok\n[+]shutdown ok\nreadyz check passed\n",
             ),
         ] {
             let reply = client.get_as(path, "*/*").await;

@@ -29,7 +29,7 @@ async fn sigterm_drains() {
     .await;
     assert_eq!(
         ready.text(),
-        "[+]ping ok\n[+]configuration ok\n[+]pods ok\n[-]shutdown failed\nreadyz check failed\n"
+        "[+]ping ok\n[+]configuration ok\n[+]pods ok\n[+]certificate ok\n[+]callers ok\n[-]shutdown failed\nreadyz check failed\n"
     );
     assert_eq!(server.own.get_as("/readyz", "*/*").await.status, 503, "where operators look, too");
     assert_eq!(

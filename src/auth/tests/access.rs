@@ -130,7 +130,10 @@ async fn decisions_that_are_remembered_are_bounded() {
         let mut asking = rig.request(&format!("{METRIC}?labelSelector=n%3D{index}"), None);
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         let presented = Some(Arc::clone(&presented));
-        asking.request.extensions_mut().insert(ConnectionInfo { peer, tls: true, presented });
+        asking
+            .request
+            .extensions_mut()
+            .insert(ConnectionInfo::presenting(peer, presented));
         assert_eq!(asking.code().await, 200);
     }
     let kept = rig.auth.access.kept();

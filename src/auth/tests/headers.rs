@@ -138,7 +138,10 @@ async fn users_that_are_remembered_are_bounded_in_bytes() {
         let mut asking = rig.request(METRIC, None);
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         let presented = Some(Arc::clone(&presented));
-        asking.request.extensions_mut().insert(ConnectionInfo { peer, tls: true, presented });
+        asking
+            .request
+            .extensions_mut()
+            .insert(ConnectionInfo::presenting(peer, presented));
         let name = format!("user-{index}");
         let group = "g".repeat(60_000);
         assert_eq!(asking.header("x-remote-user", name).header("x-remote-group", group).code().await, 200);

@@ -67,7 +67,10 @@ async fn a_certificate_is_judged_once_for_each_version_of_trust() {
         let mut asking = rig.request(METRIC, None);
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         let presented = Some(Arc::clone(&presented));
-        asking.request.extensions_mut().insert(ConnectionInfo { peer, tls: true, presented });
+        asking
+            .request
+            .extensions_mut()
+            .insert(ConnectionInfo::presenting(peer, presented));
         asking.send().await
     };
     assert_eq!(user(&ask().await.1), "planted");

@@ -57,7 +57,7 @@ impl Pods {
         let url = Url::parse(&format!("http://{}{path}", self.address)).ok()?;
         let pairs = [("namespace", namespace), ("pod", pod)];
         let labels = Labels::new(pairs.map(|(name, value)| (name.into(), value.into())).to_vec());
-        Some(Place { url, address: None, labels, engine: Some(engine.into()) })
+        Some(Place { url, address: None, labels, engine: Some(engine.into()), speaks_for_others: true })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Question, Run, Whom, silence};
+use super::{Question, Run, Whom};
 use crate::core::freshness::{Coverage, Snapshot};
 use crate::core::metric::{Input, Scope};
 use crate::core::reading::InputStep;
@@ -188,17 +188,22 @@ impl<'a> Run<'a> {
                     "the {all} series of {signal}{place} are of pods that are gone, ending or not in this cluster"
                 );
             }
-            let of = match whom {
-                Whom::All => String::new(),
-                Whom::Pods(wanted) => format!(" is of a pod with {wanted} and"),
-                Whom::Object { key, name } => format!(" is of {key} {name} and"),
+            let mut asked = match whom {
+                Whom::All => Vec::new(),
+                Whom::Pods(wanted) if wanted.is_everything() => vec!["is of a pod".to_owned()],
+                Whom::Pods(wanted) => vec![format!("is of a pod whose own labels have {wanted}")],
+                Whom::Object { key, name } => vec![format!("is of {key} {name}")],
             };
+            if asked.is_empty() || !selector.is_everything() {
+                asked.push(format!("matches {selector}"));
+            }
+            let asked = asked.join(" and ");
             let labels = candidates.first().map(|series| {
                 let own = series.labels.iter().map(|(name, value)| format!("{name}={value}"));
                 own.collect::<Vec<_>>().join(",")
             });
             format!(
-                "none of the {all} series of {signal}{place}{of} matches {selector}; one of them has {}",
+                "none of the {all} series of {signal}{place} {asked}; one of them has {}",
                 labels.unwrap_or_default()
             )
         }
@@ -206,6 +211,10 @@ impl<'a> Run<'a> {
 
     fn record(&mut self, input: &Input, snapshot: &Snapshot, counts: Counts) {
         let (now, hold) = (self.now, self.metric.hold);
+        if self.steps.is_none() {
+            return;
+        }
+        let remarks = self.remarks(input, snapshot);
         let Some(steps) = &mut self.steps else { return };
         steps.inputs.push(InputStep {
             engine: input.engine.clone(),
@@ -221,7 +230,7 @@ impl<'a> Run<'a> {
             sample_interval_seconds: snapshot.cadence.map(|cadence| cadence.as_secs_f64()),
             limit_seconds: snapshot.bounds(None, hold).limit.as_secs_f64(),
             failure: snapshot.failure.clone(),
-            warnings: silence::remarks(snapshot),
+            warnings: remarks,
         });
     }
 }

@@ -21,7 +21,7 @@ impl Run<'_> {
         }
         // An exporter of devices tells of pods in namespaces other than its own, and so does one of
         // prices.
-        if matches!(input.signal.element(), Element::Device(_)) || input.signal.has_factor() {
+        if silent.speaks_for_others && is_of_others(input) {
             return true;
         }
         let is_in_scope = match self.metric.scope {
@@ -50,12 +50,27 @@ impl Run<'_> {
     }
 }
 
-/// What the source remarked, and which of its targets do not answer.
-pub(super) fn remarks(snapshot: &Snapshot) -> Arc<[String]> {
-    let silent = snapshot.set.as_ref().map_or(&[][..], |set| set.silent());
-    if silent.is_empty() {
-        return Arc::clone(&snapshot.warnings);
+/// Whether exporters tell such numbers of others than themselves.
+fn is_of_others(input: &Input) -> bool {
+    matches!(input.signal.element(), Element::Device(_)) || input.signal.has_factor()
+}
+
+impl Run<'_> {
+    /// What the source remarked, and which of its targets that may matter here do not answer. Those of other
+    /// namespaces are nobody's business here.
+    pub(super) fn remarks(&self, input: &Input, snapshot: &Snapshot) -> Arc<[String]> {
+        let silent = snapshot.set.as_ref().map_or(&[][..], |set| set.silent());
+        if silent.is_empty() {
+            return Arc::clone(&snapshot.warnings);
+        }
+        let is_near = |silent: &&Silent| {
+            self.question.namespace.is_empty()
+                || silent.labels.get("namespace").is_none_or(|own| own == self.question.namespace)
+        };
+        let of = |silent: &Silent| format!("target {} gives no metrics: {}", silent.name(), silent.cause);
+        let far = silent.iter().filter(|one| !is_near(one) && self.concerns(one, input)).count();
+        let far = (far > 0).then(|| format!("{far} targets in other namespaces give no metrics"));
+        let near = silent.iter().filter(is_near).take(MOST).map(of);
+        snapshot.warnings.iter().cloned().chain(near).chain(far).collect()
     }
-    let of = |silent: &Silent| format!("target {} gives no metrics: {}", silent.name(), silent.cause);
-    snapshot.warnings.iter().cloned().chain(silent.iter().take(MOST).map(of)).collect()
 }

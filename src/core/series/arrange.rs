@@ -110,8 +110,9 @@ impl SeriesSet {
     }
 }
 
-/// Where the address of whoever tells a series may stand, in the order of trust.
-const ADDRESSES: [&str; 2] = ["pod_ip", "instance"];
+/// Where the address of whoever tells a series may stand, in the order of trust: the first is the scraper's,
+/// the second may be the page's own.
+const ADDRESSES: [&str; 2] = ["instance", "pod_ip"];
 
 /// The address in `10.0.0.5:8000`, `[fd00::5]:8000` or `10.0.0.5`.
 fn address_in(text: &str) -> Option<IpAddr> {

@@ -56,6 +56,7 @@ impl SeriesSet {
         silent.extend(lost.iter().map(|one| Silent {
             labels: one.labels.clone(),
             engine: None,
+            speaks_for_others: false,
             cause: "its pod is ready and its series are gone from the source".into(),
             known: true,
         }));

@@ -63,7 +63,13 @@ fn a_whole_row_is_taken_once() {
 
 #[test]
 fn a_silent_target_is_known_by_job_and_instance() {
-    let silent = |of: &str| Silent { labels: labels(of), engine: None, cause: "gone".into(), known: true };
+    let silent = |of: &str| Silent {
+        labels: labels(of),
+        engine: None,
+        speaks_for_others: true,
+        cause: "gone".into(),
+        known: true,
+    };
     let set = Rows::default().row("instance=i,job=j,pod=a", 5.0, &[1.0]).by_pod();
     for (of, is_source) in [
         ("instance=i,job=j,namespace=ai", true),

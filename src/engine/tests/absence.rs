@@ -93,7 +93,7 @@ async fn absence_counts_as_zero_only_while_the_source_is_well() {
 
 fn silent(engine: Option<&str>, known: bool) -> Vec<Silent> {
     let (labels, engine) = (labels("instance=b:80,namespace=ai"), engine.map(Into::into));
-    vec![Silent { labels, engine, cause: "connection refused".into(), known }]
+    vec![Silent { labels, engine, speaks_for_others: true, cause: "connection refused".into(), known }]
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,6 +37,9 @@ pub struct Place {
     pub labels: Labels,
     /// The only engine that it can be, if that was said.
     pub engine: Option<Arc<str>>,
+    /// Whether it may tell of devices and prices other than its pod's own: whoever runs the source named it,
+    /// or its namespace.
+    pub speaks_for_others: bool,
 }
 
 impl Place {
@@ -145,6 +148,7 @@ impl Addresses {
             address,
             labels: endpoint.labels.clone(),
             engine: endpoint.engine.clone(),
+            speaks_for_others: true,
         };
         // An IPv6 address stands in brackets in a URL.
         if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
@@ -182,6 +186,7 @@ impl Addresses {
                 found.unseen.push(Silent {
                     labels: Labels::new(pairs),
                     engine: endpoint.engine.clone(),
+                    speaks_for_others: true,
                     cause: cause.unwrap_or_default().into(),
                     known: false,
                 });

@@ -106,7 +106,14 @@ impl Selection {
         url.set_path(annotations.path.unwrap_or(&self.path));
         let labels =
             [("namespace", &pod.namespace), ("pod", &pod.name)].map(|(key, own)| (key.into(), own.clone()));
-        Some(Place { url, address: None, labels: Labels::new(labels.into()), engine: self.engine.clone() })
+        Some(Place {
+            url,
+            address: None,
+            labels: Labels::new(labels.into()),
+            engine: self.engine.clone(),
+            // Labels and annotations anyone may write who may make a pod.
+            speaks_for_others: !self.namespaces.is_empty(),
+        })
     }
 
     fn port(&self, pod: &Pod, remark: &mut dyn FnMut(String)) -> Option<u16> {
@@ -228,7 +235,13 @@ fn find(selections: &[Selection], inventory: &dyn Inventory) -> Found {
 fn unknown(cause: &str) -> Found {
     let labels = Labels::new(vec![("instance".into(), "pods".into())]);
     Found {
-        unseen: vec![Silent { labels, engine: None, cause: cause.into(), known: false }],
+        unseen: vec![Silent {
+            labels,
+            engine: None,
+            speaks_for_others: true,
+            cause: cause.into(),
+            known: false,
+        }],
         ..Found::default()
     }
 }

@@ -148,7 +148,7 @@ fn add(
     let state = target.state();
     let plan = state.history.layout().plan(signal);
     for mut found in plan.read(&state.history) {
-        let labels = found.labels.told_by(&target.labels);
+        let labels = target.labels_of(found.labels);
         // What an exporter tells of a pod that it watches will be moved to that pod's namespace.
         let is_elsewhere = WATCHED.iter().all(|name| labels.get(name).is_none())
             && labels.get("namespace").is_some_and(|namespace| !coverage.includes(namespace));
@@ -172,7 +172,7 @@ fn add(
 fn prices(factor: &Factor, targets: &[Arc<Target>]) -> Prices {
     let matchers = Matchers::new(&factor.series.matchers);
     let mut prices = Prices::new();
-    for target in targets {
+    for target in targets.iter().filter(|target| target.place.speaks_for_others) {
         let state = target.state();
         let layout = Arc::clone(state.history.layout());
         for (index, known) in layout.series().enumerate() {

@@ -52,6 +52,9 @@ pub(super) struct Target {
     series: Arc<AtomicUsize>,
 }
 
+/// How the labels begin in which an exporter names pods that it watches.
+const WATCHING: [&str; 4] = ["exported_", "pod_name", "pod_namespace", "container_name"];
+
 /// Where a target stands with a signal.
 pub(super) enum Standing {
     /// It has just been found and not been asked yet, or has yet to come up.
@@ -129,6 +132,16 @@ impl Target {
         let _ = self.attempted.subscribe().wait_for(|attempted| *attempted >= version).await;
     }
 
+    /// The labels of a series of its page. Of one that speaks for itself only, what would move its numbers to
+    /// others' pods is left out.
+    pub(super) fn labels_of(&self, told: &Labels) -> Labels {
+        let labels = told.told_by(&self.labels);
+        if self.place.speaks_for_others {
+            return labels;
+        }
+        labels.filtered(|name| !WATCHING.iter().any(|begin| name.starts_with(begin)))
+    }
+
     /// Whether it did not answer when it was last asked.
     pub(super) fn is_silent(&self) -> bool {
         self.state().complaint().is_some()
@@ -140,6 +153,7 @@ impl Target {
         let silent = |cause: &Arc<str>, known| Silent {
             labels: self.labels.clone(),
             engine: self.place.engine.clone(),
+            speaks_for_others: self.place.speaks_for_others,
             cause: Arc::clone(cause),
             known,
         };
@@ -166,7 +180,8 @@ impl Target {
             return None;
         };
         let (labels, engine) = (self.labels.clone(), self.place.engine.clone());
-        Some(Silent { labels, engine, cause: cause.into(), known: false })
+        let speaks_for_others = self.place.speaks_for_others;
+        Some(Silent { labels, engine, speaks_for_others, cause: cause.into(), known: false })
     }
 
     /// Asks the target until the task is aborted.

@@ -113,7 +113,7 @@ impl Drop for Exporter {
 
 fn place(address: SocketAddr, known: &str) -> Place {
     let url = format!("http://{address}/metrics").parse().expect("a URL");
-    Place { url, address: None, labels: labels(known), engine: None }
+    Place { url, address: None, labels: labels(known), engine: None, speaks_for_others: true }
 }
 
 /// An address of this host at which nobody listens.

@@ -130,7 +130,7 @@ fn an_object_is_one_of_the_labels() {
     }
     let refusal = ask(fleet().by_pod(), &cluster(), "tier=iron", Whom::Object { key: "pod", name: "a-0" });
     let message = refusal.expect_err("a refusal").to_string();
-    assert!(message.contains("is of pod a-0 and matches tier=iron"), "{message}");
+    assert!(message.contains("is of pod a-0 and matches tier=iron; one"), "{message}");
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn each_pod_has_its_own_number() {
     assert_eq!(each("engine_index=1", &all), Ok(vec![("a-0".to_owned(), Some(1.0))]));
     let deployment = Selector::parse("deployment=front").expect("a selector");
     let none = each("", &deployment).expect_err("a pod's labels are its own, not its owners'");
-    assert!(none.contains("is of a pod with deployment=front and matches"), "{none}");
+    assert!(none.contains("is of a pod whose own labels have deployment=front; one"), "{none}");
 }
 
 #[test]

@@ -203,7 +203,13 @@ fn a_broken_number_among_good_ones_is_refused_by_every_aggregate() {
 }
 
 fn silent(of: &str, engine: Option<&str>, known: bool) -> Silent {
-    Silent { labels: labels(of), engine: engine.map(Into::into), cause: "connection refused".into(), known }
+    Silent {
+        labels: labels(of),
+        engine: engine.map(Into::into),
+        speaks_for_others: true,
+        cause: "connection refused".into(),
+        known,
+    }
 }
 
 /// One pod's number, with a target that does not answer.

@@ -52,7 +52,7 @@ async fn an_address_is_one_target_as_it_stands() {
         let found = Addresses::new(vec![endpoint(url)]).look().await;
         assert_eq!(instances(&found), [instance]);
         assert!(found.unseen.is_empty());
-        let Place { url: asked, address, labels, engine } = &found.places[0];
+        let Place { url: asked, address, labels, engine, .. } = &found.places[0];
         assert_eq!((asked.as_str(), *address, engine.as_deref()), (url, None, Some("vllm")));
         assert_eq!(text(labels), "namespace=ai");
     }

@@ -80,7 +80,7 @@ fn addresses_of_one_name_have_beats_of_their_own() {
     let share = |last| {
         let address = Some(SocketAddr::from(([10, 0, 0, last], 443)));
         let url = "https://vllm/metrics".parse().expect("a URL");
-        let place = Place { url, address, labels: Labels::default(), engine: None };
+        let place = Place { url, address, labels: Labels::default(), engine: None, speaks_for_others: true };
         target(&world.source.shared, place, &clients, true).share()
     };
     assert!((0.0..=1.0).contains(&share(1)));

@@ -81,6 +81,7 @@ async fn targets_behind_a_name_that_is_found_late_stay_unknown_until_they_answer
     let unseen = Silent {
         labels: labels("namespace=ai,instance=vllm:8000"),
         engine: None,
+        speaks_for_others: true,
         cause: "no such name".into(),
         known: false,
     };

@@ -20,7 +20,13 @@ impl Named {
 impl Discover for Named {
     fn look(&self) -> Look<'_> {
         self.2.fetch_add(1, Ordering::Relaxed);
-        let silent = Silent { labels: labels(""), engine: None, cause: self.0.into(), known: false };
+        let silent = Silent {
+            labels: labels(""),
+            engine: None,
+            speaks_for_others: true,
+            cause: self.0.into(),
+            known: false,
+        };
         Box::pin(async { Found { unseen: vec![silent], ..Found::default() } })
     }
 
