@@ -13,7 +13,8 @@ use crate::catalog::{Catalog, promql};
 use crate::core::freshness::Coverage;
 use crate::core::metric::Metric;
 
-mod external;
+mod autoscaler;
+mod of;
 mod selector;
 mod target;
 
@@ -104,7 +105,7 @@ pub fn check(
         checked.configuration.iter().flat_map(|own| &own.metrics).map(CheckedMetric::new).collect();
     checked.autoscalers = autoscalers.len();
     for node in autoscalers {
-        for metric in external::autoscaler(diags, node, &names) {
+        for metric in autoscaler::check(diags, node, &names) {
             if metrics.iter().all(|known| known.metric.name != metric.name) {
                 metrics.push(CheckedMetric::new(&metric));
             }

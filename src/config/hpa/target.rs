@@ -1,5 +1,6 @@
 //! Whether an autoscaler's target goes with its metric.
 
+use super::of::Of;
 use crate::config::lint::{percent, unreachable};
 use crate::config::schema::start;
 use crate::config::source::quoted;
@@ -7,22 +8,22 @@ use crate::config::{Diagnostics, Node};
 use crate::core::metric::{Metric, Semantics};
 use crate::core::quantity::Quantity;
 
-pub(super) fn check(diags: &mut Diagnostics, node: &Node, metric: &Metric) {
+pub(super) fn check(diags: &mut Diagnostics, node: &Node, metric: &Metric, of: Of) {
     let Some(kind_node) = node.field("type") else {
         diags.error_at(&start(node), "`target` needs the field `type`");
         return;
     };
     let Some(kind) = kind_node.text() else { return };
     let field = match kind {
-        "Value" => "value",
+        "Value" if of != Of::Pods => "value",
         "AverageValue" => "averageValue",
         _ => {
             diags
                 .error_at(
                     &kind_node.span,
-                    format!("an External metric has no target of type {}", quoted(kind)),
+                    format!("a metric of type {of} has no target of type {}", quoted(kind)),
                 )
-                .hint(format!("use `{}`", metric.semantics.target_type()));
+                .hint(format!("use `{}`", of.target_type(metric.semantics)));
             return;
         }
     };
@@ -42,7 +43,7 @@ pub(super) fn check(diags: &mut Diagnostics, node: &Node, metric: &Metric) {
             return;
         }
     };
-    let fits = kind == metric.semantics.target_type();
+    let fits = of.suits(metric.semantics, kind);
     if !fits {
         mismatch(diags, kind_node, metric, value);
     }
