@@ -30,8 +30,7 @@ pub enum ConnectError {
     },
     /// There is no service account, so this is no pod of a cluster.
     #[error(
-        "not in a cluster ({0}): give --kubeconfig FILE to serve one from outside, or --standalone to serve \
-         without"
+        "not in a cluster: give --kubeconfig FILE to serve one from outside, or --standalone to serve without"
     )]
     NotInCluster(#[source] kube::config::InClusterError),
     /// The client cannot be built from what the configuration says.

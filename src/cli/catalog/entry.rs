@@ -9,7 +9,7 @@ use crate::core::metric::{Input, Scope};
 use crate::core::signal::{Kind, Signal};
 
 /// How names begin, and what those metrics have in common.
-pub(super) const GROUPS: [(&str, &str); 7] = [
+pub(super) const GROUPS: [(&str, &str); 8] = [
     ("inference_", "Inference engines"),
     ("gateway_", "Gateways, routers and serving layers before engines"),
     ("gpu_", "Devices"),
@@ -17,6 +17,7 @@ pub(super) const GROUPS: [(&str, &str); 7] = [
     ("replicas_", "Replicas"),
     ("cost_", "Cost"),
     ("redis_", "Redis"),
+    ("triton_", "Triton, by the names that its users know"),
 ];
 
 #[derive(Debug, Serialize)]
