@@ -52,7 +52,7 @@ const PREVIOUS: &str = "previous.crt";
 /// All keys that are ours in the Secret. Others are left alone.
 pub(super) const KEYS: [&str; 6] = [CERTIFICATE, KEY, BUNDLE, CA_KEY, NEXT_CA_KEY, PREVIOUS];
 
-/// What is kept under our [`KEYS`], as PEM. A key that is missing is to be missing there too.
+/// What is kept under our keys, as PEM. A key that is missing is to be missing there too.
 pub type Contents = BTreeMap<&'static str, Vec<u8>>;
 
 /// DNS names and addresses by which this service is called, from a pod and on its own host.

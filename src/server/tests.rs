@@ -96,6 +96,13 @@ fn router() -> Router {
             "/peer",
             get(|Extension(info): Extension<ConnectionInfo>| async move { info.peer.to_string() }),
         )
+        .route(
+            "/known",
+            get(|Extension(info): Extension<ConnectionInfo>| async move {
+                info.is_of_someone_known();
+                "welcome"
+            }),
+        )
         .route("/panic", get(panics))
         .route("/hang", get(std::future::pending::<()>))
         .route(

@@ -147,7 +147,17 @@ fn paths_that_could_be_read_in_two_ways_are_refused() {
     ] {
         assert_eq!(read("GET", path), Err(PathError::Ambiguous), "{path}");
     }
-    for path in ["/watch/nodes", "/proxy/nodes/n1", "/watch", "/watch/namespaces/team/m"] {
+    for path in [
+        "/watch/nodes",
+        "/proxy/nodes/n1",
+        "/watch",
+        "/watch/namespaces/team/m",
+        // More than is reviewed would be served unreviewed.
+        "/namespaces/team/status/x/m",
+        "/namespaces/team/finalize/*/m",
+        "/namespaces/team/pods/p/m/x",
+        "/nodes/n1/m/x",
+    ] {
         assert_eq!(read("GET", &format!("{CUSTOM}{path}")), Err(PathError::Unknown), "{path}");
     }
 }

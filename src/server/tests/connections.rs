@@ -102,6 +102,40 @@ async fn idle_connections_are_closed_but_not_busy_ones() {
 }
 
 #[tokio::test]
+async fn who_is_not_known_keeps_no_connection() {
+    let limits = Limits { header: SHORT, only_known: true, ..Limits::default() };
+    let server = Server::plain(limits).await;
+    let client = client(Version::H2);
+    let ask = async |path: &str| body(client.get(server.url(path)).send().await.unwrap()).await;
+    let first = ask("/peer").await;
+    sleep(SHORT * 2).await;
+    let second = ask("/peer").await;
+    assert_ne!(second, first, "it asked, and nobody knows it");
+    assert_eq!(ask("/known").await, "welcome");
+    sleep(SHORT * 2).await;
+    assert_eq!(ask("/peer").await, second, "someone known stays");
+}
+
+#[tokio::test]
+async fn one_peer_cannot_take_all_places() {
+    let server = Server::plain(Limits { per_peer: 2, ..Limits::default() }).await;
+    let request = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let (first, _second) = (server.connect().await, server.connect().await);
+    // They are counted once they were accepted, which the third's turn shows.
+    assert_eq!(exchange(&mut server.connect().await, request).await, "", "closed without a word");
+    drop(first);
+    let mut answer = String::new();
+    for _ in 0..100 {
+        answer = exchange(&mut server.connect().await, request).await;
+        if !answer.is_empty() {
+            break;
+        }
+        sleep(SHORT / 10).await;
+    }
+    assert!(answer.ends_with("hello"), "{answer}");
+}
+
+#[tokio::test]
 async fn connections_beyond_the_cap_wait_for_a_place() {
     let server = Server::plain(Limits { connections: 1, ..Limits::default() }).await;
     let first = server.connect().await;

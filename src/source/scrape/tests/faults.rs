@@ -219,12 +219,15 @@ async fn silence_concerns_those_who_may_have_numbers_of_the_target() {
     let away = nobody().await;
     let mut sglang = place(away, "namespace=ai");
     sglang.engine = Some("sglang".into());
+    let mut stranger = place(away, "namespace=b");
+    stranger.speaks_for_others = false;
     let util = || series_signal(Kind::Gauge, &["util"], None, device());
     for (name, silent, signal, is_concerned) in [
         ("the same namespace", place(away, "namespace=ai"), waiting(), true),
         ("another namespace", place(away, "namespace=b"), waiting(), false),
         ("any namespace", place(away, ""), waiting(), true),
         ("a device, in any namespace", place(away, "namespace=b"), util(), true),
+        ("a device of whom only its own concern", stranger, util(), false),
         ("another engine", sglang.clone(), waiting(), false),
         ("another engine's device", sglang, util(), false),
     ] {

@@ -182,6 +182,17 @@ async fn a_device_is_told_of_by_an_exporter_in_another_namespace() {
 }
 
 #[tokio::test]
+async fn who_speaks_for_itself_only_tells_of_no_one_elses_device() {
+    let page = "util{UUID=\"g0\",namespace=\"ai\",pod=\"a\"} 0.5\n";
+    let exporter = Exporter::start(Deed::Page(page.to_owned())).await;
+    let mut stranger = exporter.place("namespace=b,pod=pretender");
+    stranger.speaks_for_others = false;
+    let world = World::new([stranger]);
+    let util = series_signal(Kind::Gauge, &["util"], None, device());
+    assert_eq!(world.rows(&util).await, [("UUID=g0,namespace=b,pod=pretender".to_owned(), Some(0.5))]);
+}
+
+#[tokio::test]
 async fn rates_and_quantiles_come_from_pages_in_a_row() {
     let exporter = Exporter::start(Deed::Hang).await;
     let began = Instant::now();
