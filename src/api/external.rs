@@ -1,6 +1,7 @@
 //! `external.metrics.k8s.io`: one number for a metric, a namespace and a selector.
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -10,7 +11,7 @@ use http::Uri;
 use super::explain::Explanation;
 use super::negotiate::MediaType;
 use super::request::{self, PATIENCE, Parameters};
-use super::respond::{encoded, failure, fresh, negotiated};
+use super::respond::{encoded, failure};
 use super::status::Status;
 use super::types::{EXTERNAL_GROUP, external_metric_value_list};
 use super::{Api, document};
@@ -20,19 +21,11 @@ use crate::engine::Ask;
 /// `GET …/namespaces/{namespace}/{metric}?labelSelector=…`; with `explain=true` the derivation
 /// instead of the list, for people.
 pub(super) async fn value(State(api): State<Arc<Api>>, request: Request) -> Response {
-    let media_type = match negotiated(request.headers(), false) {
-        Ok(media_type) => media_type,
-        Err(status) => return failure(&status),
+    let (question, media_type) = match request::begin(&api, &request) {
+        ControlFlow::Continue(begun) => begun,
+        ControlFlow::Break(response) => return response,
     };
-    let uri = request.uri();
-    let question = uri.path_and_query().map_or("", |question| question.as_str());
-    if media_type == MediaType::Json
-        && let Some(body) = api.remembered.recall(question, &api.engine)
-    {
-        api.telemetry.served_remembered();
-        return fresh(body, media_type);
-    }
-    match answer(&api, uri, question, media_type).await {
+    match answer(&api, request.uri(), question, media_type).await {
         Ok(response) => response,
         Err(status) => failure(&status),
     }

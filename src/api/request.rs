@@ -1,11 +1,16 @@
 //! What metric requests have in common: segments of the path, parameters, patience, the words of a no.
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
+use axum::extract::Request;
+use axum::response::Response;
 use percent_encoding::percent_decode_str;
 
 use super::Api;
+use super::negotiate::MediaType;
+use super::respond::{failure, fresh, negotiated};
 use super::status::Status;
 use crate::core::selector::Selector;
 use crate::engine::AskError;
@@ -13,6 +18,23 @@ use crate::engine::AskError;
 /// How long the very first request for a signal waits for it: below the second in which every
 /// request is answered, by what the rest of the way takes.
 pub(super) const PATIENCE: Duration = Duration::from_millis(800);
+
+/// What is asked, by its path and query, and the form to answer it in; or at once the answer, where it is
+/// remembered or cannot be written as the client wants it.
+pub(super) fn begin<'a>(api: &Api, request: &'a Request) -> ControlFlow<Response, (&'a str, MediaType)> {
+    let media_type = match negotiated(request.headers(), false) {
+        Ok(media_type) => media_type,
+        Err(status) => return ControlFlow::Break(failure(&status)),
+    };
+    let question = request.uri().path_and_query().map_or("", |question| question.as_str());
+    if media_type == MediaType::Json
+        && let Some(body) = api.remembered.recall(question, &api.engine)
+    {
+        api.telemetry.served_remembered();
+        return ControlFlow::Break(fresh(body, media_type));
+    }
+    ControlFlow::Continue((question, media_type))
+}
 
 /// One segment of a path, decoded once.
 pub(super) fn segment(raw: &str) -> Result<Cow<'_, str>, Status> {
