@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use super::cluster::Aggregator;
 use super::front::{Answer, Front};
 use super::objects::pod;
-use super::{Cluster, Server};
+use super::{Cluster, Server, seconds, until};
 
 /// The metric that most tests ask for.
 pub(crate) const WAITING: &str = "inference_requests_waiting";
@@ -26,7 +26,14 @@ impl Site {
             cluster.api.put(pod(namespace, name, &[("app", name)]));
         }
         let series = [("ai", "a", 3.0), ("ai", "b", 4.5), ("other", "c", 1.0)];
-        Self::of(cluster, &series.map(|(namespace, name, value)| (of_pod(namespace, name), value)), &[]).await
+        let series = series.map(|(namespace, name, value)| (of_pod(namespace, name), value));
+        let site = Self::of(cluster, &series, &[]).await;
+        until("it is ready", seconds(30), async || {
+            let reply = site.server.client.get_as("/readyz?verbose", "*/*").await;
+            if reply.status == 200 { Ok(()) } else { Err(reply.text()) }
+        })
+        .await;
+        site
     }
 
     /// This cluster, and a source with these series.
