@@ -36,6 +36,8 @@ pub fn compile(signal: &Signal, coverage: &Coverage) -> String {
         Signal::Series(signal) => compile_series(signal, narrowing(coverage).as_ref()),
         Signal::Query(signal) => compile_query(signal),
         Signal::Presence(series) => part(&presence(series), "0"),
+        // A server of PromQL is never asked for these.
+        Signal::Schedule(_) | Signal::Redis(_) => String::new(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Catalog, Preset, RawSeries, RawTerm, Value};
+use crate::core::guard::Guards;
 use crate::core::metric::{Aggregate, Direction, Formula, Input, Metric, Missing, Semantics, Weighted};
 use crate::core::signal::{Join, Kind, SeriesSignal, Signal, Term};
 
@@ -105,6 +106,7 @@ impl Catalog {
             range: facts.range.filter(|_| semantics == facts.semantics),
             aggregate,
             inputs: inputs?,
+            composite: None,
             source: None,
             scope: facts.scope,
             hold: semantics.default_hold(),
@@ -113,6 +115,7 @@ impl Catalog {
             idle: Missing::Error,
             negative: if subtracts { Missing::Zero } else { Missing::Error },
             target: facts.target.clone().filter(|_| plain),
+            guards: Guards::default(),
         })
     }
 

@@ -268,7 +268,7 @@ impl<'a> Run<'a> {
             Signal::Series(signal) => signal.terms.get(missing.0).map(|term| {
                 term.series.iter().map(|series| series.name.clone()).collect::<Vec<_>>().join(" or ")
             }),
-            Signal::Query(_) | Signal::Presence(_) => None,
+            _ => None,
         };
         Refusal::Incomplete {
             metric: self.metric.name.to_string(),

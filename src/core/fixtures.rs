@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::guard::Guards;
 use super::autoscaler::Autoscaler;
 use super::freshness::Snapshot;
 use super::metric::{Aggregate, Direction, Formula, Input, Metric, Missing, Scope, Semantics, Weighted};
@@ -144,6 +145,7 @@ pub(crate) fn metric(inputs: Vec<Input>) -> Metric {
         range: None,
         aggregate: Aggregate::Sum,
         inputs,
+        composite: None,
         source: None,
         scope: Scope::Namespace,
         hold: seconds(60),
@@ -152,6 +154,7 @@ pub(crate) fn metric(inputs: Vec<Input>) -> Metric {
         idle: Missing::Error,
         negative: Missing::Error,
         target: None,
+        guards: Guards::default(),
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::composite::Composite;
+use super::guard::Guards;
 use super::signal::Signal;
 
 /// Whether a number grows with the number of replicas, which decides the HPA target that fits.
@@ -220,7 +222,10 @@ pub struct Metric {
     /// How elements are folded.
     pub aggregate: Aggregate,
     /// Alternative providers; a request is answered from those whose series the selected pods have.
+    /// Empty for a composite.
     pub inputs: Vec<Input>,
+    /// How it is made of other metrics, if it is.
+    pub composite: Option<Arc<Composite>>,
     /// The named source, or the default one.
     pub source: Option<Arc<str>>,
     /// Which series count.
@@ -237,11 +242,15 @@ pub struct Metric {
     pub negative: Missing,
     /// A suggested target.
     pub target: Option<Target>,
+    /// What may change its value after evaluation.
+    pub guards: Guards,
 }
 
 impl Metric {
     /// The window of its rates, the longest if there are several.
     pub fn window(&self) -> Option<Duration> {
-        self.inputs.iter().filter_map(|input| input.signal.window()).max()
+        let parts = self.composite.iter().flat_map(|composite| &composite.parts);
+        let own = self.inputs.iter().filter_map(|input| input.signal.window());
+        own.chain(parts.filter_map(|part| part.metric.window())).max()
     }
 }

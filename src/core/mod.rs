@@ -6,18 +6,23 @@
 //! ```
 
 pub mod autoscaler;
+pub mod composite;
 pub mod evaluate;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod expression;
 pub mod fold;
 pub mod freshness;
+pub mod guard;
 pub mod histogram;
 pub mod hpa;
+pub mod justify;
 pub mod metric;
 pub mod quantity;
 pub mod rate;
 pub mod reading;
 pub mod refusal;
+pub mod schedule;
 pub mod selector;
 pub mod series;
 pub mod signal;

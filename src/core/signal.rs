@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::schedule::Schedule;
+
 /// A comparison of one label, as PromQL has it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LabelMatcher {
@@ -143,6 +145,10 @@ pub enum Signal {
     /// Which of these series exist anywhere: one series for each that does, its name in the label
     /// [`PRESENT`].
     Presence(Arc<[Arc<str>]>),
+    /// What the clock says.
+    Schedule(Arc<Schedule>),
+    /// Keys of a Redis server.
+    Redis(RedisSignal),
 }
 
 /// The label in which the answer to [`Signal::Presence`] names a series.
@@ -176,13 +182,50 @@ pub struct QuerySignal {
     pub timed: bool,
 }
 
+/// A signal over keys of a Redis server: one series for each key, in the label `key`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RedisSignal {
+    /// What is read of each key.
+    pub measure: RedisMeasure,
+    /// Which keys.
+    pub keys: RedisKeys,
+}
+
+/// What is read of a key of Redis.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RedisMeasure {
+    /// The length of a list.
+    ListLength,
+    /// The entries of a stream that a consumer group has yet to be given.
+    StreamLag {
+        /// The consumer group.
+        group: String,
+    },
+    /// The entries of a stream that a consumer group was given and has not acknowledged.
+    StreamPending {
+        /// The consumer group.
+        group: String,
+    },
+    /// The members of a sorted set.
+    SortedSetCardinality,
+}
+
+/// Which keys of Redis.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RedisKeys {
+    /// These. A key that is not there holds nothing, which is a length of 0.
+    Named(Vec<String>),
+    /// Those that match a glob pattern.
+    Matching(String),
+}
+
 impl Signal {
     /// The window that must be covered by samples before the numbers mean what they say.
     pub fn window(&self) -> Option<Duration> {
         match self {
             Self::Series(signal) => signal.window,
             Self::Query(signal) => signal.window,
-            Self::Presence(_) => None,
+            Self::Presence(_) | Self::Schedule(_) | Self::Redis(_) => None,
         }
     }
 
@@ -191,7 +234,7 @@ impl Signal {
         match self {
             Self::Series(signal) => &signal.element,
             Self::Query(signal) => &signal.element,
-            Self::Presence(_) => &Element::Series,
+            Self::Presence(_) | Self::Schedule(_) | Self::Redis(_) => &Element::Series,
         }
     }
 
@@ -199,7 +242,7 @@ impl Signal {
     pub fn labels(&self) -> NeutralLabels {
         match self {
             Self::Series(signal) => signal.labels.clone(),
-            Self::Query(_) | Self::Presence(_) => NeutralLabels::default(),
+            _ => NeutralLabels::default(),
         }
     }
 
@@ -237,6 +280,23 @@ impl fmt::Display for Signal {
             }
             Self::Query(signal) => write!(f, "`{}`", signal.promql),
             Self::Presence(names) => write!(f, "presence of {}", names.join(", ")),
+            Self::Schedule(schedule) => write!(f, "schedule {schedule}"),
+            Self::Redis(signal) => write!(f, "{signal}"),
+        }
+    }
+}
+
+impl fmt::Display for RedisSignal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.measure {
+            RedisMeasure::ListLength => f.write_str("length of list ")?,
+            RedisMeasure::StreamLag { group } => write!(f, "lag of group {group} in stream ")?,
+            RedisMeasure::StreamPending { group } => write!(f, "pending entries of group {group} in stream ")?,
+            RedisMeasure::SortedSetCardinality => f.write_str("members of sorted set ")?,
+        }
+        match &self.keys {
+            RedisKeys::Named(keys) => f.write_str(&keys.join(", ")),
+            RedisKeys::Matching(pattern) => f.write_str(pattern),
         }
     }
 }

@@ -209,7 +209,7 @@ impl Script {
         let at = self.sampled.unwrap_or(now);
         let mut builder = Builder::default();
         match signal {
-            Signal::Query(_) => {}
+            Signal::Query(_) | Signal::Schedule(_) | Signal::Redis(_) => {}
             Signal::Presence(_) => {
                 for engine in &self.engines {
                     let labels = labels(&[(PRESENT, &format!("{engine}:shared"))]);

@@ -164,8 +164,7 @@ pub trait Source: Send + Sync {
 
     /// Whether it can read such a signal at all.
     fn can_read(&self, signal: &Signal) -> bool {
-        let _ = signal;
-        true
+        !matches!(signal, Signal::Schedule(_) | Signal::Redis(_))
     }
 
     /// How often its numbers are new, if it is known beforehand and asking costs nobody else anything.

@@ -156,8 +156,8 @@ impl Scrape {
         coverage: &Coverage,
         now: Timestamp,
     ) -> Result<Answer, SourceError> {
-        if let Signal::Query(_) = **signal {
-            return Err(SourceError::Refused("targets that are read directly know no PromQL".to_owned()));
+        if !self.can_read(signal) {
+            return Err(SourceError::Refused(format!("targets that are read directly cannot tell {signal}")));
         }
         let shared = &self.shared;
         shared.learn(now);
@@ -332,7 +332,7 @@ impl Source for Scrape {
     }
 
     fn can_read(&self, signal: &Signal) -> bool {
-        !matches!(signal, Signal::Query(_))
+        matches!(signal, Signal::Series(_) | Signal::Presence(_))
     }
 
     fn renews_every(&self) -> Option<Duration> {

@@ -6,6 +6,7 @@ use super::metric::Fields;
 use crate::config::decode::{accept, string};
 use crate::config::promql::{self, Query};
 use crate::config::{Diagnostics, Node};
+use crate::core::guard::Guards;
 use crate::core::metric::{
     Aggregate, Direction, Formula, Input, Metric, Missing, Scope, Semantics, Weighted,
 };
@@ -50,6 +51,7 @@ pub(super) fn metric(diags: &mut Diagnostics, fields: &Fields<'_>, node: &Node) 
                 nonzero: false,
             }]),
         }],
+        composite: None,
         source: None,
         scope: Scope::Namespace,
         hold: semantics.default_hold(),
@@ -58,6 +60,7 @@ pub(super) fn metric(diags: &mut Diagnostics, fields: &Fields<'_>, node: &Node) 
         idle: Missing::Error,
         negative: Missing::Error,
         target: None,
+        guards: Guards::default(),
         unit,
     };
     Some((metric, query))

@@ -223,6 +223,6 @@ fn add_neutral(labels: &mut Labels, neutral: &NeutralLabels) {
 pub(super) fn is_confined(signal: &Signal) -> bool {
     match signal {
         Signal::Series(series) => !matches!(series.element, Element::Device(_)) && !signal.has_factor(),
-        Signal::Query(_) | Signal::Presence(_) => false,
+        _ => false,
     }
 }

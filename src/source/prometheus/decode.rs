@@ -100,7 +100,7 @@ impl<'s> Rows<'s> {
     fn new(signal: &'s Signal, max_series: usize) -> Self {
         let terms = match signal {
             Signal::Series(signal) => signal.terms.len(),
-            Signal::Query(_) | Signal::Presence(_) => 1,
+            _ => 1,
         };
         Self {
             signal,
@@ -159,7 +159,7 @@ impl<'s> Rows<'s> {
             }
             // No sample is from the future, or it would stay fresh for ever.
             (None, Signal::Series(_)) => self.builder.time(labels, Timestamp::from_seconds(value).min(at)),
-            (None, Signal::Query(_) | Signal::Presence(_)) => {
+            (None, _) => {
                 let namespace = labels.get("namespace").map(|name| self.intern.get(name));
                 self.times.insert(namespace, Timestamp::from_seconds(value));
             }

@@ -97,7 +97,7 @@ impl Plan {
                 names.iter().for_each(|name| rows.presence(name, layout));
                 (Duration::ZERO, None)
             }
-            Signal::Query(_) => (Duration::ZERO, None),
+            Signal::Query(_) | Signal::Schedule(_) | Signal::Redis(_) => (Duration::ZERO, None),
         };
         let bounds: HashSet<u64> =
             rows.rows.iter().flat_map(|row| &row.cells).filter_map(Cell::bound).collect();

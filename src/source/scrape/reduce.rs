@@ -33,7 +33,7 @@ impl Targets {
     ) -> Result<SeriesSet, SourceError> {
         let terms = match &**signal {
             Signal::Series(signal) => &signal.terms[..],
-            Signal::Query(_) | Signal::Presence(_) => &[],
+            _ => &[],
         };
         let factors = terms.iter().map(|term| term.factor.as_ref());
         let factors: Vec<Option<(&Factor, Prices)>> =

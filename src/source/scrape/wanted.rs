@@ -120,7 +120,7 @@ fn names_of(signal: &Signal, take: &mut impl FnMut(Arc<str>, Duration)) {
         Signal::Presence(names) => {
             return names.iter().for_each(|name| take(Arc::clone(name), Duration::ZERO));
         }
-        Signal::Query(_) => return,
+        Signal::Query(_) | Signal::Schedule(_) | Signal::Redis(_) => return,
     };
     for term in terms {
         let window = if term.kind == Kind::Gauge { Duration::ZERO } else { window.unwrap_or_default() };
