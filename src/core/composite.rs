@@ -4,6 +4,7 @@
 //! number for each; the metric's aggregate folds these; `value` computes on what was folded. So the mean
 //! of maxima and the maximum of means are two things, as they should be.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::expression::{Expression, Shape, Variable};
@@ -41,6 +42,16 @@ pub enum WhenMissing {
     Optional,
     /// It counts as this.
     Default(f64),
+}
+
+impl fmt::Display for WhenMissing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Required => f.write_str("required"),
+            Self::Optional => f.write_str("optional"),
+            Self::Default(value) => write!(f, "default {value}"),
+        }
+    }
 }
 
 /// What expressions may name beside the parts, after them in this order: facts of the workload that is

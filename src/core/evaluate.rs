@@ -14,16 +14,17 @@ use super::quantity::{Quantity, QuantityError};
 use super::reading::{Derivation, ElementStep, Reading};
 use super::refusal::Refusal;
 use super::selector::Selector;
-use super::signal::Signal;
 use super::time::Timestamp;
 use super::workload::Inventory;
 
 mod age;
 mod choose;
+mod compose;
 mod silence;
 
 use age::Selected;
 use choose::Chosen;
+pub use compose::{Facts, Known, compose, compose_each};
 
 /// Whom a request asks about.
 #[derive(Clone, Copy)]
@@ -91,6 +92,9 @@ pub fn evaluate_each(
 /// Readings, or the reasons why there is none, by the names of pods or objects.
 pub type Each = Vec<(String, Result<Reading, Refusal>)>;
 
+/// How soon something may change that nothing tells of.
+const SOON: Duration = Duration::from_secs(1);
+
 struct Run<'a> {
     metric: &'a Metric,
     question: Question<'a>,
@@ -99,11 +103,22 @@ struct Run<'a> {
     steps: Option<&'a mut Derivation>,
 }
 
-impl<'a> Run<'a> {
-    fn evaluate(&mut self, known: &[(&'a Input, &'a Snapshot)]) -> Result<Reading, Refusal> {
+impl Run<'_> {
+    fn evaluate(&mut self, known: &[(&Input, &Snapshot)]) -> Result<Reading, Refusal> {
         if let Some(steps) = &mut self.steps {
             steps.aggregate = self.metric.aggregate.to_string();
         }
+        match self.select(known)? {
+            Ok(selected) => self.read(&selected),
+            Err(absences) => self.nothing(known, &absences),
+        }
+    }
+
+    /// What is asked for of each input, or in words why there is nothing in any.
+    fn select<'a>(
+        &mut self,
+        known: &[(&'a Input, &'a Snapshot)],
+    ) -> Result<Result<Vec<Selected<'a>>, Vec<String>>, Refusal> {
         let mut selected = Vec::with_capacity(known.len());
         let mut absences = Vec::new();
         for (input, snapshot) in known {
@@ -116,13 +131,10 @@ impl<'a> Run<'a> {
                 Err(absence) => absences.push(absence),
             }
         }
-        if selected.is_empty() {
-            return self.nothing(known, &absences);
-        }
-        self.read(&selected)
+        Ok(if selected.is_empty() { Err(absences) } else { Ok(selected) })
     }
 
-    fn evaluate_each(&mut self, known: &[(&'a Input, &'a Snapshot)], key: &str) -> Result<Each, Refusal> {
+    fn evaluate_each<'a>(&mut self, known: &[(&'a Input, &'a Snapshot)], key: &str) -> Result<Each, Refusal> {
         let mut absences = Vec::new();
         let mut each: BTreeMap<String, Vec<Chosen<'a>>> = BTreeMap::new();
         for (input, snapshot) in known {
@@ -146,12 +158,13 @@ impl<'a> Run<'a> {
             if absences.is_empty() {
                 absences.push(format!("none of the series selected names a {key}"));
             }
-            return Err(self.no_series(known, absences.join("; ")));
+            let reason = absences.join("; ");
+            return Err(self.no_series(known, reason, self.is_well(known)));
         }
         Ok(each.into_iter().map(|(name, parts)| (name, self.part(parts))).collect())
     }
 
-    fn part(&mut self, parts: Vec<Chosen<'a>>) -> Result<Reading, Refusal> {
+    fn part(&mut self, parts: Vec<Chosen<'_>>) -> Result<Reading, Refusal> {
         let mut selected = Vec::with_capacity(parts.len());
         let mut absences = Vec::new();
         for chosen in parts {
@@ -160,13 +173,17 @@ impl<'a> Run<'a> {
                 Err(absence) => absences.push(absence),
             }
         }
-        if selected.is_empty() { Err(self.no_series(&[], absences.join("; "))) } else { self.read(&selected) }
+        if selected.is_empty() {
+            Err(self.no_series(&[], absences.join("; "), false))
+        } else {
+            self.read(&selected)
+        }
     }
 
     /// The reading of what was selected, which is not nothing.
-    fn read(&mut self, selected: &[Selected<'a>]) -> Result<Reading, Refusal> {
+    fn read(&mut self, selected: &[Selected<'_>]) -> Result<Reading, Refusal> {
         let value = self.fold(selected)?;
-        let quantity = self.quantity(value)?;
+        let quantity = quantity(self.metric, value)?;
         let expires = selected.iter().map(|one| one.expires).min().unwrap_or(self.now);
         let held = selected.iter().any(|one| one.stale < self.now);
         let elements = selected.iter().map(|one| one.elements.len()).sum();
@@ -179,24 +196,19 @@ impl<'a> Run<'a> {
     }
 
     fn nothing(&self, known: &[(&Input, &Snapshot)], absences: &[String]) -> Result<Reading, Refusal> {
-        // Without any snapshot nothing is known of the source, not even that it is well.
-        let well = !known.is_empty()
-            && known.iter().all(|(input, snapshot)| {
-                let mut silent = snapshot.set.iter().flat_map(|set| set.silent());
-                snapshot.is_well(self.now) && !silent.any(|silent| self.concerns(silent, input))
-            });
+        let well = self.is_well(known);
         if self.metric.absent == Missing::Zero && well {
             let read =
                 known.iter().filter_map(|(_, snapshot)| snapshot.refreshed_at).min().unwrap_or(self.now);
             return Ok(Reading {
                 value: 0.0,
-                quantity: self.quantity(0.0)?,
+                quantity: quantity(self.metric, 0.0)?,
                 at: read,
                 sampled_at: read,
                 window: self.metric.window(),
                 held: false,
                 // Zero on absence holds only while the source is known to be well.
-                expires: self.now.plus(Duration::from_secs(1)),
+                expires: self.now.plus(SOON),
                 elements: 0,
             });
         }
@@ -204,10 +216,20 @@ impl<'a> Run<'a> {
         if self.metric.absent == Missing::Zero && !known.is_empty() {
             reason.push_str("; absence counts as zero only while the source is well");
         }
-        Err(self.no_series(known, reason))
+        Err(self.no_series(known, reason, well))
     }
 
-    fn no_series(&self, known: &[(&Input, &Snapshot)], mut reason: String) -> Refusal {
+    /// Whether an absence means that there is nothing.
+    fn is_well(&self, known: &[(&Input, &Snapshot)]) -> bool {
+        // Without any snapshot nothing is known of the source, not even that it is well.
+        !known.is_empty()
+            && known.iter().all(|(input, snapshot)| {
+                let mut silent = snapshot.set.iter().flat_map(|set| set.silent());
+                snapshot.is_well(self.now) && !silent.any(|silent| self.concerns(silent, input))
+            })
+    }
+
+    fn no_series(&self, known: &[(&Input, &Snapshot)], mut reason: String, certain: bool) -> Refusal {
         if known.is_empty() && reason.is_empty() {
             let engines: Vec<_> = self.metric.inputs.iter().map(|input| input.engine.to_string()).collect();
             reason = format!(
@@ -216,10 +238,10 @@ impl<'a> Run<'a> {
                 engines.join(", ")
             );
         }
-        Refusal::NoSeries { metric: self.metric.name.to_string(), reason }
+        Refusal::NoSeries { metric: self.metric.name.to_string(), reason, certain }
     }
 
-    fn fold(&mut self, selected: &[Selected<'a>]) -> Result<f64, Refusal> {
+    fn fold(&mut self, selected: &[Selected<'_>]) -> Result<f64, Refusal> {
         let mut values = Vec::new();
         let mut pooled: Option<Partial> = None;
         for Selected { input, snapshot, elements, .. } in selected {
@@ -264,28 +286,22 @@ impl<'a> Run<'a> {
     }
 
     fn incomplete(&self, input: &Input, element: &Folded<'_>, missing: MissingTerm) -> Refusal {
-        let series = match input.signal.as_ref() {
-            Signal::Series(signal) => signal.terms.get(missing.0).map(|term| {
-                term.series.iter().map(|series| series.name.clone()).collect::<Vec<_>>().join(" or ")
-            }),
-            _ => None,
-        };
+        let series = input.signal.term_name(missing.0);
         Refusal::Incomplete {
             metric: self.metric.name.to_string(),
             element: ElementStep::name_of(&element.first.labels, input.signal.element()),
             missing: series.unwrap_or_else(|| input.signal.to_string()),
         }
     }
+}
 
-    fn quantity(&self, value: f64) -> Result<Quantity, Refusal> {
-        match Quantity::from_f64(value) {
-            Err(QuantityError::Negative(_)) if self.metric.negative == Missing::Zero => {
-                Quantity::from_f64(0.0)
-            }
-            other => other,
-        }
-        .map_err(|cause| Refusal::Unservable { metric: self.metric.name.to_string(), cause })
+/// The value as the HPA gets it.
+fn quantity(metric: &Metric, value: f64) -> Result<Quantity, Refusal> {
+    match Quantity::from_f64(value) {
+        Err(QuantityError::Negative(_)) if metric.negative == Missing::Zero => Quantity::from_f64(0.0),
+        other => other,
     }
+    .map_err(|cause| Refusal::Unservable { metric: metric.name.to_string(), cause })
 }
 
 #[cfg(test)]

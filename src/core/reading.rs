@@ -1,5 +1,6 @@
 //! Readings: the final value, and how it came about.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +49,47 @@ pub struct Derivation {
     pub elements: Vec<ElementStep>,
     /// How they were folded.
     pub aggregate: String,
+    /// What a composite is made of, each part as if it had been asked for alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartStep>,
+    /// What is computed from them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expression: Option<ExpressionStep>,
+}
+
+/// A part of a composite in a derivation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartStep {
+    /// What the expressions call it.
+    pub name: String,
+    /// The metric that it is.
+    pub metric: String,
+    /// Its value; `None` for what is joined pod by pod, and for what is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Why it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    /// What it means that it is missing: `required`, `optional` or `default 0`.
+    pub missing: String,
+    /// How it came about.
+    pub derivation: Derivation,
+}
+
+/// What a composite computes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExpressionStep {
+    /// For each pod or device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each: Option<String>,
+    /// From what was folded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// What of the workload went into it: `ready`, `loading` and so on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, f64>,
 }
 
 /// What one input contributed.

@@ -84,6 +84,8 @@ pub enum Refusal {
         metric: String,
         /// What was looked for and what was found instead.
         reason: String,
+        /// Whether the source is known to be well, so that there is none, and not only none seen.
+        certain: bool,
     },
     /// What belongs to the metric cannot be told, since the cluster's pods are not known.
     #[error("{metric}: {reason}")]
@@ -113,6 +115,16 @@ pub enum Refusal {
         /// The window without observations.
         window: Option<Duration>,
     },
+    /// A part of a composite is not known.
+    #[error("{metric}: {part}: {cause}")]
+    Part {
+        /// The metric asked for.
+        metric: String,
+        /// What its expression calls the part.
+        part: String,
+        /// Why.
+        cause: Box<Refusal>,
+    },
     /// The value cannot be told to an HPA.
     #[error("{metric}: {cause}")]
     Unservable {
@@ -124,6 +136,12 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether there is nothing to be known: the source is well and has nothing, or nothing happened.
+    /// Everything else is a failure to know.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::NoSeries { certain: true, .. } | Self::Idle { .. })
+    }
+
     /// A short word for our own metrics.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -136,6 +154,7 @@ impl Refusal {
             Self::Unlisted { .. } => "unlisted",
             Self::Incomplete { .. } => "incomplete",
             Self::Idle { .. } => "idle",
+            Self::Part { cause, .. } => cause.reason(),
             Self::Unservable { .. } => "unservable",
         }
     }

@@ -238,6 +238,13 @@ impl Signal {
         }
     }
 
+    /// The names of a term's series, for people.
+    pub fn term_name(&self, term: usize) -> Option<String> {
+        let Self::Series(signal) = self else { return None };
+        let names = signal.terms.get(term)?.series.iter().map(|series| series.name.as_str());
+        Some(names.collect::<Vec<_>>().join(" or "))
+    }
+
     /// Engine-neutral labels to add; none but for named series.
     pub fn labels(&self) -> NeutralLabels {
         match self {

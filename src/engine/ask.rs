@@ -139,7 +139,7 @@ impl Engine {
             }
         }
         let Some(expires) = readings.iter().map(|(_, reading)| reading.expires).min() else {
-            let nothing = || Refusal::NoSeries { metric: ask.metric.to_owned(), reason: String::new() };
+            let nothing = || Refusal::NoSeries { metric: ask.metric.to_owned(), reason: String::new(), certain: false };
             return Err(refused.unwrap_or_else(nothing).into());
         };
         // A number that is missing now may be there before the others change.

@@ -27,9 +27,9 @@ pub(super) struct Selected<'a> {
     pub(super) expires: Timestamp,
 }
 
-impl<'a> Run<'a> {
+impl Run<'_> {
     /// The elements of what was chosen, which is not nothing, or in words why there are none.
-    pub(super) fn judge(&self, chosen: Chosen<'a>) -> Result<Result<Selected<'a>, String>, Refusal> {
+    pub(super) fn judge<'a>(&self, chosen: Chosen<'a>) -> Result<Result<Selected<'a>, String>, Refusal> {
         let Chosen { input, snapshot, series: mut chosen } = chosen;
         let (Some(set), Some(oldest)) = (&snapshot.set, chosen.iter().min_by_key(|series| series.at)) else {
             return Ok(Err(format!("nothing of {} was chosen", input.signal)));
@@ -58,7 +58,7 @@ impl<'a> Run<'a> {
         chosen.retain(|series| series.has_number());
         if chosen.is_empty() {
             let reason = format!("{} has just appeared and has no value yet", input.signal);
-            return Err(Refusal::NoSeries { metric: self.metric.name.to_string(), reason });
+            return Err(Refusal::NoSeries { metric: self.metric.name.to_string(), reason, certain: false });
         }
         let elements = fold::elements(&chosen, input.signal.element());
         Ok(Ok(Selected { input, snapshot, elements, at, sampled_at, stale, expires }))

@@ -38,10 +38,10 @@ struct Counts {
     chosen: usize,
 }
 
-impl<'a> Run<'a> {
+impl Run<'_> {
     /// The series of one input that are asked for, or in words why there are none. `each`: they will be
     /// told apart by this label.
-    pub(super) fn choose(
+    pub(super) fn choose<'a>(
         &mut self,
         input: &'a Input,
         snapshot: &'a Snapshot,
