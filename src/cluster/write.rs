@@ -290,6 +290,9 @@ impl Writer {
             node: object.node().map(|node| self.texts.text(node)),
             counts: object.counts(),
             ready: object.ready(),
+            created: meta.creation_timestamp.map_or_else(Default::default, |time| {
+                crate::core::time::Timestamp::from_millis(time.as_millisecond())
+            }),
             namespace,
         };
         let created = meta.creation_timestamp.map_or(0, |time| u32::try_from(time.as_second()).unwrap_or(0));

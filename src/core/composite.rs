@@ -88,6 +88,16 @@ impl Fact {
     }
 }
 
+impl Composite {
+    /// Whether facts of the workload are part of it, or of a part of it.
+    pub fn needs_facts(&self) -> bool {
+        let facts = self.parts.len()..self.parts.len() + Fact::ALL.len();
+        let names_one = |value: &Expression| value.uses().iter().any(|index| facts.contains(index));
+        let parts = || self.parts.iter().filter_map(|part| part.metric.composite.as_ref());
+        self.value.as_ref().is_some_and(names_one) || parts().any(|part| part.needs_facts())
+    }
+}
+
 /// What `value` calls the folded result of `each`.
 pub const EACH: &str = "each";
 

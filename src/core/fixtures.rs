@@ -202,6 +202,7 @@ pub(crate) fn pod(name: &str, of: &str, owners: &str) -> Pod {
         ports: Arc::new([]),
         counts: true,
         ready: true,
+        created: Timestamp::default(),
     }
 }
 

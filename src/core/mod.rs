@@ -18,6 +18,7 @@ pub mod histogram;
 pub mod hpa;
 pub mod justify;
 pub mod metric;
+pub mod population;
 pub mod quantity;
 pub mod rate;
 pub mod reading;

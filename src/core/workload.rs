@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::autoscaler::Autoscaler;
 use super::series::Labels;
+use super::time::Timestamp;
 
 /// The kinds whose replicas are the pods of one workload, as selectors write them. The outermost of a
 /// pod's owners that is one of these is its `workload`.
@@ -64,6 +65,8 @@ pub struct Pod {
     pub counts: bool,
     /// Whether it is ready to serve, as the kubelet sees it.
     pub ready: bool,
+    /// When it was created; long ago if that is not known.
+    pub created: Timestamp,
 }
 
 impl Pod {
@@ -137,6 +140,7 @@ mod tests {
             ports: Arc::new([]),
             counts: true,
             ready: true,
+            created: Timestamp::default(),
         }
     }
 

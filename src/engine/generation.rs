@@ -43,7 +43,7 @@ impl Definitions {
 pub struct Generation {
     number: u64,
     definitions: Definitions,
-    metrics: HashMap<Arc<str>, Metric>,
+    metrics: HashMap<Arc<str>, Arc<Metric>>,
     names: Vec<Arc<str>>,
     bindings: Cache<Box<str>, Arc<Binding>>,
     slots: Mutex<HashMap<SlotKey, Arc<Slot>>>,
@@ -54,18 +54,32 @@ pub struct Generation {
 /// A slot is the same as long as source and signal are.
 type SlotKey = (String, Arc<Signal>, Option<Duration>);
 
-/// A name bound to its metric and to the slots of its inputs.
+/// A name bound to its metric and to the slots of its inputs, or for a composite to what its parts are
+/// bound to.
 #[derive(Debug)]
 pub struct Binding {
     /// The metric.
-    pub metric: Metric,
-    /// The name of its source.
+    pub metric: Arc<Metric>,
+    /// The name of its source; of a composite those of its parts.
     pub source_name: String,
+    /// One for each part of a composite.
+    pub parts: Vec<Binding>,
     /// One slot for each of the metric's inputs.
     pub slots: Vec<Arc<Slot>>,
     /// Which engines are there; asked only where several could be.
     pub presence: Option<Arc<Slot>>,
-    pub(super) permits: Arc<Semaphore>,
+    /// How many may be read at once; none for a composite, which reads nothing itself.
+    pub(super) permits: Option<Arc<Semaphore>>,
+}
+
+impl Binding {
+    /// What reads something itself: the metric, or the parts of its parts.
+    pub(super) fn leaves(&self) -> Vec<&Self> {
+        if self.metric.composite.is_none() {
+            return vec![self];
+        }
+        self.parts.iter().flat_map(Self::leaves).collect()
+    }
 }
 
 /// Why a name cannot be bound.
@@ -111,8 +125,11 @@ impl Generation {
         before: Option<&Self>,
         pace: Pace,
     ) -> Self {
-        let metrics: HashMap<Arc<str>, Metric> =
-            definitions.metrics.iter().map(|metric| (Arc::clone(&metric.name), metric.clone())).collect();
+        let metrics: HashMap<Arc<str>, Arc<Metric>> = definitions
+            .metrics
+            .iter()
+            .map(|metric| (Arc::clone(&metric.name), Arc::new(metric.clone())))
+            .collect();
         let names: BTreeSet<Arc<str>> = catalog.names().chain(metrics.keys()).cloned().collect();
         let permits = definitions
             .sources
@@ -163,8 +180,22 @@ impl Generation {
         if let Some(known) = self.bindings.get(name) {
             return Ok(known);
         }
-        let metric =
-            self.metrics.get(name).cloned().or_else(|| catalog.resolve(name)).ok_or(Unbound::Unknown)?;
+        let metric = self.metrics.get(name).cloned().or_else(|| catalog.resolve(name).map(Arc::new));
+        let binding = Arc::new(self.bound(catalog, metric.ok_or(Unbound::Unknown)?)?);
+        self.bindings.insert(name.into(), Arc::clone(&binding));
+        Ok(binding)
+    }
+
+    fn bound(&self, catalog: &Catalog, metric: Arc<Metric>) -> Result<Binding, Unbound> {
+        if let Some(composite) = &metric.composite {
+            let parts = composite.parts.iter().map(|part| self.bound(catalog, Arc::clone(&part.metric)));
+            let parts = parts.collect::<Result<Vec<_>, _>>()?;
+            let mut sources: Vec<_> = parts.iter().map(|part| part.source_name.as_str()).collect();
+            sources.sort_unstable();
+            sources.dedup();
+            let source_name = sources.join(", ");
+            return Ok(Binding { metric, source_name, parts, slots: Vec::new(), presence: None, permits: None });
+        }
         let can_read =
             |source: &Arc<dyn Source>| metric.inputs.iter().all(|input| source.can_read(&input.signal));
         let is_meant = |source: &&Arc<dyn Source>| match &metric.source {
@@ -182,15 +213,14 @@ impl Generation {
                 slot
             })
             .collect();
-        let binding = Arc::new(Binding {
+        Ok(Binding {
             presence: self.presence(source, &metric.inputs, catalog),
             source_name: source.name().to_owned(),
-            permits: Arc::clone(&self.permits[source.name()]),
+            permits: Some(Arc::clone(&self.permits[source.name()])),
+            parts: Vec::new(),
             metric,
             slots,
-        });
-        self.bindings.insert(name.into(), Arc::clone(&binding));
-        Ok(binding)
+        })
     }
 
     /// One slot tells which of all engines are there, whatever the metric.

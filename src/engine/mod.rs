@@ -24,6 +24,7 @@ pub mod clock;
 mod demand;
 #[cfg(test)]
 pub(crate) mod fake;
+mod gather;
 mod generation;
 pub mod observe;
 mod refresh;

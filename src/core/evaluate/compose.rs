@@ -26,19 +26,10 @@ pub struct Known<'a> {
 }
 
 /// What is known of the workload that is asked about, for [`Fact`]s.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Facts {
     /// In the order of [`Fact::ALL`]; `None` for what is not known.
     pub values: [Option<f64>; Fact::ALL.len()],
-    /// Until when they hold if no pod changes.
-    pub expire: Timestamp,
-}
-
-impl Default for Facts {
-    /// Nothing is known.
-    fn default() -> Self {
-        Self { values: [None; Fact::ALL.len()], expire: Timestamp::MAX }
-    }
 }
 
 /// Evaluates a metric, composite or not.
@@ -146,7 +137,7 @@ impl<'a> Composed<'a, '_> {
         };
         let result = match &self.composite.value {
             Some(value) => {
-                self.put_facts(value, &mut values, &mut ages)?;
+                self.put_facts(value, &mut values, &ages)?;
                 if let Some(last) = values.last_mut() {
                     *last = each;
                 }
@@ -205,22 +196,17 @@ impl<'a> Composed<'a, '_> {
         &self,
         value: &Expression,
         values: &mut [Option<f64>],
-        ages: &mut Ages,
+        ages: &Ages,
     ) -> Result<(), Refusal> {
         let first = self.composite.parts.len();
         let facts = first..first + Fact::ALL.len();
-        let mut is_used = false;
         for index in value.uses().iter().copied().filter(|index| facts.contains(index)) {
-            is_used = true;
             let fact = Fact::ALL[index - first];
             values[index] = self.facts.values[index - first].or_else(|| self.seen(fact, ages));
             if values[index].is_none() && fact != Fact::Target {
                 let reason = format!("how many pods belong to it is not known, and `{}` needs it", fact.name());
                 return Err(Refusal::Unlisted { metric: self.known.metric.name.to_string(), reason });
             }
-        }
-        if is_used {
-            ages.expires = ages.expires.min(self.facts.expire);
         }
         Ok(())
     }
@@ -284,7 +270,7 @@ impl<'a> Composed<'a, '_> {
                 Err(refusal) => common[index] = self.without(part, refusal, &mut whole)?,
             }
         }
-        self.put_facts(value, &mut common, &mut whole)?;
+        self.put_facts(value, &mut common, &whole)?;
         let names: BTreeSet<String> = tables.iter().flatten().flat_map(|table| table.keys().cloned()).collect();
         if names.is_empty() {
             let reason = format!("none of its parts names a {key}");
