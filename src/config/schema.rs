@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
+use self::others::Others;
 use super::decode::{Spanned, spanned, string};
 use super::source::quoted;
 use super::suggest::did_you_mean;
@@ -16,6 +17,8 @@ use crate::core::metric::Metric;
 use crate::source::Definition;
 
 pub(super) mod metric;
+mod composite;
+mod others;
 mod preset;
 mod query;
 mod source;
@@ -129,17 +132,16 @@ pub(super) fn configuration(
             sources.extend(declared.and_then(|declared| declared.definition));
         }
     }
-    let context = metric::Context { catalog, sources: names.as_ref(), no_promql: &no_promql };
+    let nodes = map.get("metrics").and_then(|(_, node)| node.items(diags, "a list of metrics"));
+    let others = Others::new(nodes.unwrap_or_default());
+    let context = metric::Context { catalog, sources: names.as_ref(), no_promql: &no_promql, others: &others };
     let mut metrics = Vec::new();
     let mut metric_names = Names::default();
-    if let Some((_, node)) = map.get("metrics") {
-        for item in node.items(diags, "a list of metrics").unwrap_or_default() {
-            let Some((name, metric)) = metric::metric(diags, item, &context) else { continue };
-            if let Some(name) = name {
-                metric_names.add(diags, "metric", name);
-            }
-            metrics.extend(metric);
+    for (name, metric) in others.all(diags, &context).into_iter().flatten() {
+        if let Some(name) = name {
+            metric_names.add(diags, "metric", name);
         }
+        metrics.extend(metric);
     }
     map.finish(diags);
     Some(Configuration { sources, metrics, pods_at })

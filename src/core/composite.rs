@@ -7,8 +7,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::expression::{Expression, Shape, Variable};
-use super::metric::{Metric, Semantics};
+use super::expression::{Expression, Mistake, Shape, Variable};
+use super::metric::{Aggregate, Metric, Semantics};
+use super::signal::Element;
 
 /// How a metric is made of others.
 #[derive(Debug, Clone)]
@@ -88,7 +89,69 @@ impl Fact {
     }
 }
 
+/// Which of a composite's expressions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// That for each pod or device.
+    Each,
+    /// That on what was folded.
+    Value,
+}
+
 impl Composite {
+    /// A composite of `parts`, whose expressions are checked. What `each` makes of the pods or devices is
+    /// folded by `aggregate`.
+    ///
+    /// # Errors
+    /// Every mistake in either expression.
+    pub fn new(
+        parts: Vec<Part>,
+        each: Option<&str>,
+        value: Option<&str>,
+        aggregate: Aggregate,
+    ) -> Result<Self, Vec<(Level, Mistake)>> {
+        let mut mistakes = Vec::new();
+        let mut compile = |level, source: Option<&str>, variables: &[Variable]| {
+            let compiled = Expression::compile(source?, variables);
+            compiled.map_err(|found| mistakes.extend(found.into_iter().map(|one| (level, one)))).ok()
+        };
+        let of_parts: Vec<Variable> = parts.iter().map(Part::variable).collect();
+        let each_compiled = compile(Level::Each, each, &of_parts);
+        let folded = each.is_some().then(|| folded(aggregate));
+        let value = compile(Level::Value, value, &variables(&parts, folded));
+        if let Some(expression) = &each_compiled {
+            let unlike = |index: &&usize| parts[**index].element() != parts[expression.uses()[0]].element();
+            if let Some(index) = expression.uses().iter().find(unlike) {
+                mistakes.push((Level::Each, unjoinable(&parts[expression.uses()[0]], &parts[*index], expression)));
+            } else if let Some(index) = expression.uses().iter().find(|index| parts[**index].element().is_none()) {
+                let name = &parts[*index].name;
+                let message = format!("`{name}` has no number of each pod or device");
+                let hint = Some("use it in `value`".to_owned());
+                mistakes.push((Level::Each, Mistake::whole(expression.source(), message, hint)));
+            }
+        }
+        if mistakes.is_empty() { Ok(Self { parts, each: each_compiled, value }) } else { Err(mistakes) }
+    }
+
+    /// Whether the result grows with the replicas, where that follows from its parts.
+    pub fn semantics(&self, aggregate: Aggregate) -> Option<Semantics> {
+        match &self.value {
+            None => Some(folded(aggregate)),
+            Some(value) => match value.shape() {
+                Shape::Extensive => Some(Semantics::Extensive),
+                Shape::Intensive => Some(Semantics::Intensive),
+                Shape::Constant | Shape::Mixed => None,
+            },
+        }
+    }
+
+    /// What may not be what was meant.
+    pub fn warnings(&self) -> impl Iterator<Item = (Level, &Mistake)> {
+        let levels = [(Level::Each, &self.each), (Level::Value, &self.value)];
+        let there = levels.into_iter().filter_map(|(level, expression)| Some((level, expression.as_ref()?)));
+        there.flat_map(|(level, expression)| expression.warnings().iter().map(move |found| (level, found)))
+    }
+
     /// Whether facts of the workload are part of it, or of a part of it.
     pub fn needs_facts(&self) -> bool {
         let facts = self.parts.len()..self.parts.len() + Fact::ALL.len();
@@ -113,14 +176,58 @@ pub fn variables(parts: &[Part], each: Option<Semantics>) -> Vec<Variable> {
     parts.iter().map(Part::variable).chain(facts).chain(each).collect()
 }
 
+/// What a fold of all pods or devices is.
+fn folded(aggregate: Aggregate) -> Semantics {
+    match aggregate {
+        Aggregate::Sum | Aggregate::Count | Aggregate::Pooled => Semantics::Extensive,
+        Aggregate::Avg | Aggregate::Max | Aggregate::Min | Aggregate::Quantile(_) => Semantics::Intensive,
+    }
+}
+
+fn unjoinable(one: &Part, other: &Part, expression: &Expression) -> Mistake {
+    let words = |part: &Part| match part.element() {
+        Some(Element::Device(labels)) => format!("of each {}", labels.join(" and ")),
+        Some(_) => "of each pod".to_owned(),
+        None => "one for all".to_owned(),
+    };
+    let message = format!(
+        "the numbers of `{}` are {}, those of `{}` are {}: they cannot be joined",
+        one.name,
+        words(one),
+        other.name,
+        words(other)
+    );
+    let hint = Some("fold one of them by itself and use it in `value`".to_owned());
+    Mistake::whole(expression.source(), message, hint)
+}
+
 impl Part {
+    /// What carries its numbers, so that they can be joined with those of others: pods, or devices known
+    /// by certain labels. `None` for what is one number by nature.
+    fn element(&self) -> Option<Element> {
+        let mut elements = self.metric.inputs.iter().map(|input| match input.signal.element() {
+            device @ Element::Device(_) => device.clone(),
+            Element::Pod | Element::Series => Element::Pod,
+        });
+        let first = elements.next()?;
+        elements.all(|other| other == first).then_some(first)
+    }
+
     /// The part as expressions see it.
     pub fn variable(&self) -> Variable {
         Variable {
             name: Arc::clone(&self.name),
             optional: self.missing == WhenMissing::Optional,
             shape: self.metric.semantics.into(),
-            range: self.metric.range.unwrap_or((0.0, f64::INFINITY)),
+            range: self.range(),
+        }
+    }
+
+    fn range(&self) -> (f64, f64) {
+        let (low, high) = self.metric.range.unwrap_or((0.0, f64::INFINITY));
+        match self.missing {
+            WhenMissing::Default(value) => (low.min(value), high.max(value)),
+            WhenMissing::Required | WhenMissing::Optional => (low, high),
         }
     }
 }

@@ -55,6 +55,22 @@ pub struct Mistake {
     pub hint: Option<String>,
     /// Where, in bytes of the source.
     pub at: Range<usize>,
+    /// The name that nothing has, if that is what is wrong.
+    pub unknown: Option<String>,
+}
+
+impl Variable {
+    /// Whether an expression can name a variable so.
+    pub fn is_name(name: &str) -> bool {
+        !name.is_empty()
+    }
+}
+
+impl Mistake {
+    /// About an expression as a whole.
+    pub fn whole(source: &str, message: String, hint: Option<String>) -> Self {
+        Self { message, hint, at: 0..source.len(), unknown: None }
+    }
 }
 
 /// The optional variable of this index is missing and the expression needs it.

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use super::others::{self, Others};
 use super::source::source_name;
-use super::{Names, preset, query};
+use super::{Names, composite, preset, query};
 use crate::catalog::Catalog;
 use crate::config::decode::{checked, duration, metric_name, one_of, spanned, string};
 use crate::config::source::quoted;
 use crate::config::suggest::did_you_mean;
 use crate::config::units::Refusal;
-use crate::config::{Diagnostics, Node, Spanned, decode, lint};
+use crate::config::{Diagnostics, MapDecoder, Node, Spanned, decode, lint};
+use crate::core::composite::WhenMissing;
 use crate::core::metric::{Aggregate, Direction, Formula, Metric, Missing, Scope, Semantics, Target};
 use crate::core::quantity::Quantity;
 
@@ -25,6 +27,8 @@ pub(super) struct Context<'c> {
     pub(super) sources: Option<&'c Names>,
     /// The sources that know no PromQL.
     pub(super) no_promql: &'c [String],
+    /// The other metrics of the configuration.
+    pub(super) others: &'c Others<'c>,
 }
 
 /// The fields as written.
@@ -47,6 +51,7 @@ pub(in crate::config) struct Fields<'n> {
     pub(in crate::config) idle: Option<Spanned<Missing>>,
     pub(in crate::config) negative: Option<Missing>,
     pub(in crate::config) target: Option<Spanned<f64>>,
+    pub(in crate::config) expressions: composite::Expressions<'n>,
 }
 
 /// Decodes a metric, whose name serves to find duplicates even if the rest is wrong.
@@ -55,7 +60,38 @@ pub(super) fn metric(
     node: &Node,
     context: &Context<'_>,
 ) -> Option<(Option<Spanned<String>>, Option<Metric>)> {
-    let fields = fields(diags, node)?;
+    let mut map = node.mapping(diags, "a metric")?;
+    let name = map.required("name", diags, spanned(metric_name));
+    let fields = fields(diags, &mut map, name, METRIC);
+    map.finish(diags);
+    let name = fields.name.clone();
+    let metric = built(diags, &fields, context);
+    Some((name, metric))
+}
+
+/// Decodes a signal of a composite. Its name is of use in messages only.
+pub(super) fn signal(
+    diags: &mut Diagnostics,
+    node: &Node,
+    name: &str,
+    context: &Context<'_>,
+) -> Option<(Metric, WhenMissing)> {
+    let mut map = node.mapping(diags, "a signal")?;
+    let mut fields = fields(diags, &mut map, None, SIGNAL);
+    let missing = composite::missing(diags, &mut map);
+    map.finish(diags);
+    fields.name = None;
+    let metric = built(diags, &fields, context)?;
+    let metric = if metric.name.is_empty() { Metric { name: name.into(), ..metric } } else { metric };
+    Some((metric, missing))
+}
+
+/// What a metric may be made of, and a signal of a composite.
+const METRIC: &[&str] = &["preset", "promql", "signals"];
+const SIGNAL: &[&str] = &["preset", "promql", "metric"];
+
+/// What the fields mean; `None` if that is wrong, which has been reported.
+fn built(diags: &mut Diagnostics, fields: &Fields<'_>, context: &Context<'_>) -> Option<Metric> {
     if let (Some(name), Some(sources)) = (&fields.source, context.sources) {
         sources.check(diags, "source", name);
     }
@@ -66,38 +102,42 @@ pub(super) fn metric(
             .error_at(&name.span, "this source reads targets directly and knows no PromQL")
             .hint("name a source of kind `prometheus`, or a preset");
     }
-    let name = fields.name.clone();
-    let metric = match fields.value {
-        Some(("preset", node)) => preset::metric(diags, &fields, node, context).map(|metric| (metric, None)),
-        Some((_, node)) => {
-            query::metric(diags, &fields, node).map(|(metric, query)| (metric, Some((node, query))))
+    if !matches!(fields.value, None | Some(("signals", _))) {
+        fields.expressions.refuse(diags);
+    }
+    let (metric, query) = match fields.value? {
+        ("preset", node) => (preset::metric(diags, fields, node, context)?, None),
+        ("metric", node) => return others::metric(diags, node, context),
+        ("signals", node) => (composite::metric(diags, fields, node, context)?, None),
+        (_, node) => {
+            let (metric, query) = query::metric(diags, fields, node)?;
+            (metric, Some((node, query)))
         }
-        None => None,
     };
-    let metric = metric.map(|(metric, query)| {
-        let metric = common(metric, &fields);
-        warn(diags, &fields, &metric, context.catalog);
-        lint::metric(diags, &fields, &metric);
-        if let Some((node, query)) = query {
-            lint::query(diags, node, &query, &metric, context.catalog);
-        }
-        metric
-    });
-    Some((name, metric))
+    let metric = common(metric, fields);
+    warn(diags, fields, &metric, context.catalog);
+    lint::metric(diags, fields, &metric);
+    if let Some((node, query)) = query {
+        lint::query(diags, node, &query, &metric, context.catalog);
+    }
+    Some(metric)
 }
 
-fn fields<'n>(diags: &mut Diagnostics, node: &'n Node) -> Option<Fields<'n>> {
+fn fields<'n>(
+    diags: &mut Diagnostics,
+    map: &mut MapDecoder<'n>,
+    name: Option<Spanned<String>>,
+    kinds: &[&'static str],
+) -> Fields<'n> {
     let semantics = one_of(&[("extensive", Semantics::Extensive), ("intensive", Semantics::Intensive)]);
     let direction =
         one_of(&[("rises", Direction::Rises), ("falls", Direction::Falls), ("neither", Direction::Neither)]);
     let scope = one_of(&[("namespace", Scope::Namespace), ("cluster", Scope::Cluster)]);
     let missing = one_of(&[("error", Missing::Error), ("zero", Missing::Zero)]);
 
-    let mut map = node.mapping(diags, "a metric")?;
-    let name = map.required("name", diags, spanned(metric_name));
     let description = map.optional("description", diags, string);
     let source = map.optional("source", diags, spanned(source_name));
-    let value = map.choice(&["preset", "promql"], true, diags);
+    let value = map.choice(kinds, true, diags);
     let unit = map.optional("unit", diags, spanned(string));
     let semantics = if value.is_some_and(|(what, _)| what == "promql") {
         map.required("type", diags, spanned(semantics))
@@ -115,8 +155,8 @@ fn fields<'n>(diags: &mut Diagnostics, node: &'n Node) -> Option<Fields<'n>> {
     let idle = map.optional("idle", diags, spanned(&missing));
     let negative = map.optional("negative", diags, &missing);
     let target = map.optional("target", diags, spanned(scalar("a number", target)));
-    map.finish(diags);
-    Some(Fields {
+    let expressions = composite::expressions(diags, map);
+    Fields {
         name,
         value,
         description,
@@ -134,7 +174,8 @@ fn fields<'n>(diags: &mut Diagnostics, node: &'n Node) -> Option<Fields<'n>> {
         idle,
         negative,
         target,
-    })
+        expressions,
+    }
 }
 
 /// Reads a scalar in any notation.
