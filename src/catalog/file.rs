@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::core::metric::{Aggregate, Direction, Semantics};
+
 /// One file of `catalog/`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -171,4 +173,35 @@ pub(super) enum DirectionName {
 pub(super) enum ScopeName {
     Namespace,
     Cluster,
+}
+
+impl From<AggregateName> for Aggregate {
+    fn from(name: AggregateName) -> Self {
+        match name {
+            AggregateName::Sum => Self::Sum,
+            AggregateName::Avg => Self::Avg,
+            AggregateName::Max => Self::Max,
+            AggregateName::Min => Self::Min,
+            AggregateName::Count => Self::Count,
+        }
+    }
+}
+
+impl From<SemanticsName> for Semantics {
+    fn from(name: SemanticsName) -> Self {
+        match name {
+            SemanticsName::Extensive => Self::Extensive,
+            SemanticsName::Intensive => Self::Intensive,
+        }
+    }
+}
+
+impl From<DirectionName> for Direction {
+    fn from(name: DirectionName) -> Self {
+        match name {
+            DirectionName::Rises => Self::Rises,
+            DirectionName::Falls => Self::Falls,
+            DirectionName::Neither => Self::Neither,
+        }
+    }
 }

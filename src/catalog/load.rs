@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::file::{AggregateName, DirectionName, EngineFile, PresetFile, ScopeName, SemanticsName};
+use super::composite;
+use super::file::{AggregateName, EngineFile, PresetFile, ScopeName};
 use super::series::parse_series;
 use super::{Catalog, Engine, Facts, Preset, RawSeries, RawTerm, Value};
-use crate::core::metric::{Aggregate, Direction, Scope, Semantics, Target};
+use crate::core::metric::{Aggregate, Scope, Semantics, Target};
 use crate::core::signal::{Element, Join, Kind, NeutralLabels, SeriesRef, Term};
 
 mod value;
@@ -42,6 +43,7 @@ impl Catalog {
         let at = |file: &str, message| CatalogError { file: file.to_owned(), message };
         let mut read = Vec::with_capacity(files.len());
         let mut stated = Stated::new();
+        let (composites, files): (Vec<_>, Vec<_>) = files.iter().copied().partition(|(name, _)| *name == composite::FILE);
         for (name, text) in files {
             let mut file: EngineFile =
                 serde_saphyr::from_str(text).map_err(|error| at(name, error.to_string()))?;
@@ -49,11 +51,14 @@ impl Catalog {
                 state(&mut stated, &file.engine, preset)
                     .map_err(|error| at(name, format!("{}: {error}", preset.name)))?;
             }
-            read.push((*name, file));
+            read.push((name, file));
         }
         let mut catalog = Self::default();
         for (name, file) in read {
             catalog.add(file, &stated).map_err(|message| at(name, message))?;
+        }
+        for (name, text) in composites {
+            catalog.compose(text).map_err(|message| at(name, message))?;
         }
         Ok(catalog)
     }
@@ -205,15 +210,8 @@ fn state(stated: &mut Stated, engine: &str, preset: &mut PresetFile) -> Result<(
     let facts = Facts {
         help: help.into(),
         unit: unit.into(),
-        semantics: match semantics {
-            SemanticsName::Extensive => Semantics::Extensive,
-            SemanticsName::Intensive => Semantics::Intensive,
-        },
-        direction: match direction {
-            DirectionName::Rises => Direction::Rises,
-            DirectionName::Falls => Direction::Falls,
-            DirectionName::Neither => Direction::Neither,
-        },
+        semantics: semantics.into(),
+        direction: direction.into(),
         range: preset.range,
         scope: match preset.scope {
             Some(ScopeName::Cluster) => Scope::Cluster,

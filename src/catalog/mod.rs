@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod composite;
 mod file;
 mod known;
 mod load;
@@ -31,6 +32,7 @@ pub struct Catalog {
     engines: Vec<Engine>,
     presets: BTreeMap<Arc<str>, Vec<Preset>>,
     raw: BTreeMap<String, RawSeries>,
+    composites: BTreeMap<Arc<str>, composite::BuiltIn>,
 }
 
 /// An engine or exporter.
@@ -147,7 +149,15 @@ impl Catalog {
 
     /// Base names, sorted: what discovery lists.
     pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.presets.keys()
+        let mut names: Vec<_> = self.presets.keys().chain(self.composites.keys()).collect();
+        names.sort_unstable();
+        names.into_iter()
+    }
+
+    /// What people should know before they scale on this metric.
+    pub fn note(&self, name: &str) -> Option<&str> {
+        let preset = || self.presets(name).first().and_then(|preset| preset.facts.note.as_deref());
+        self.composites.get(name).and_then(|built| built.note.as_deref()).or_else(preset)
     }
 
     /// The providers of a base name, one for each engine that has it: first the one whose file says

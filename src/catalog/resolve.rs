@@ -79,7 +79,9 @@ impl Catalog {
             return Some(metric);
         }
         let (base, statistic) = strip(rest, &STATISTICS);
-        statistic?;
+        if statistic.is_none() {
+            return self.composite(name);
+        }
         self.base(name, base, Wish { statistic, aggregate })
     }
 

@@ -65,7 +65,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let is_wanted = |preset: &Preset| {
         args.engine.as_ref().is_none_or(|engine| catalog.engine_of(preset).name.as_ref() == engine)
     };
-    let names = catalog.names().filter(|name| catalog.presets(name).iter().any(is_wanted));
+    let is_composite = |name: &str| catalog.presets(name).is_empty() && args.engine.is_none();
+    let names =
+        catalog.names().filter(|name| is_composite(name) || catalog.presets(name).iter().any(is_wanted));
     let entries: Vec<Entry> = names.filter_map(|name| entry(&catalog, name)).collect();
     print(&if json { serde_json::to_string_pretty(&entries)? + "\n" } else { list(&entries) });
     Ok(ExitCode::SUCCESS)
@@ -100,6 +102,7 @@ fn list(entries: &[Entry]) -> String {
             let facts = &entry.facts;
             let target = facts.suggested_target.map_or("-".to_owned(), number);
             let engines: Vec<_> = entry.providers.iter().map(|provider| provider.engine.as_str()).collect();
+            let engines = if entry.composite.is_some() { vec!["(composite)"] } else { engines };
             out += &row([&facts.name, &facts.unit, &facts.target_type, &target, &engines.join(" ")]);
         }
     }
@@ -111,7 +114,9 @@ fn page(entry: &Entry) -> String {
     let facts = &entry.facts;
     let mut out = String::new();
     let _ = writeln!(out, "{}\n  {}\n  {}", facts.name, facts.help, describe(facts));
-    let _ = writeln!(out, "  aggregate  {}", entry.aggregate);
+    if entry.composite.as_ref().is_none_or(|composite| composite.each.is_some()) {
+        let _ = writeln!(out, "  aggregate  {}", entry.aggregate);
+    }
     if entry.scope == "cluster" {
         let _ = writeln!(out, "  scope      cluster: every namespace reads all series");
     }
@@ -124,6 +129,19 @@ fn page(entry: &Entry) -> String {
     }
     if !entry.suffixes.is_empty() {
         let _ = writeln!(out, "  suffixes   {}", entry.suffixes.join(" "));
+    }
+    if let Some(composite) = &entry.composite {
+        let width = composite.signals.iter().map(|part| part.name.len()).max().unwrap_or_default();
+        for part in &composite.signals {
+            let missing = if part.missing == "required" { String::new() } else { format!(", {}", part.missing) };
+            let how = part.how.as_ref().map(|how| format!(", {how}")).unwrap_or_default();
+            let _ = writeln!(out, "  signal     {:width$}  {}{how}{missing}", part.name, part.metric);
+        }
+        for (head, text) in [("each", &composite.each), ("value", &composite.value)] {
+            if let Some(text) = text {
+                let _ = writeln!(out, "  {head:9}  {text}");
+            }
+        }
     }
     for provider in &entry.providers {
         let _ = writeln!(out, "  {}", provider.engine);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::composite::Composite;
 use super::guard::Guards;
-use super::signal::Signal;
+use super::signal::{SeriesSignal, Signal};
 
 /// Whether a number grows with the number of replicas, which decides the HPA target that fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,6 +247,19 @@ pub struct Metric {
 }
 
 impl Metric {
+    /// The same with another window of its rates.
+    #[must_use]
+    pub fn over(mut self, window: Duration) -> Self {
+        for input in &mut self.inputs {
+            if let Signal::Series(series) = input.signal.as_ref()
+                && series.window.is_some()
+            {
+                input.signal = Arc::new(Signal::Series(SeriesSignal { window: Some(window), ..series.clone() }));
+            }
+        }
+        self
+    }
+
     /// The window of its rates, the longest if there are several.
     pub fn window(&self) -> Option<Duration> {
         let parts = self.composite.iter().flat_map(|composite| &composite.parts);

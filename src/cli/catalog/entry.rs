@@ -4,9 +4,12 @@ use serde::Serialize;
 
 use crate::api::explain::MetricFacts;
 use crate::catalog::{AGGREGATES, Catalog, STATISTICS, promql};
+use crate::core::composite;
+use crate::core::expression::Expression;
 use crate::core::freshness::Coverage;
-use crate::core::metric::{Input, Scope};
+use crate::core::metric::{Formula, Input, Scope};
 use crate::core::signal::{Kind, Signal};
+use crate::core::time::Human;
 
 /// How names begin, and what those metrics have in common.
 pub(super) const GROUPS: [(&str, &str); 8] = [
@@ -28,6 +31,8 @@ pub(super) struct Entry {
     pub(super) aggregate: String,
     pub(super) scope: &'static str,
     pub(super) providers: Vec<Provider>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) composite: Option<Composite>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) suffixes: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,6 +54,54 @@ pub(super) struct Provider {
     pub(super) caveat: Option<String>,
 }
 
+/// How a metric is made of others.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Composite {
+    pub(super) signals: Vec<Part>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) each: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) value: Option<String>,
+}
+
+/// A signal of a composite.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Part {
+    pub(super) name: String,
+    pub(super) metric: String,
+    /// Where the metric's name does not say it all: a share, or another window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) how: Option<String>,
+    pub(super) missing: String,
+}
+
+impl Composite {
+    fn new(composite: &composite::Composite, catalog: &Catalog) -> Self {
+        let source = |one: &Option<Expression>| {
+            one.as_ref().map(|one| one.source().split_whitespace().collect::<Vec<_>>().join(" "))
+        };
+        let part = |part: &composite::Part| {
+            let own = catalog.resolve(&part.metric.name).and_then(|metric| metric.window());
+            let window = part.metric.window().filter(|window| Some(*window) != own && !part.metric.inputs.is_empty());
+            let share = part.metric.inputs.first().map(|input| &input.formula);
+            let share = share.filter(|formula| matches!(formula, Formula::Share { .. })).map(ToString::to_string);
+            Part {
+                name: part.name.to_string(),
+                metric: part.metric.name.to_string(),
+                how: share.or_else(|| window.map(|window| format!("over {}", Human(window)))),
+                missing: part.missing.to_string(),
+            }
+        };
+        Self {
+            signals: composite.parts.iter().map(part).collect(),
+            each: source(&composite.each),
+            value: source(&composite.value),
+        }
+    }
+}
+
 /// The metric of this name, if there is one.
 pub(super) fn entry(catalog: &Catalog, name: &str) -> Option<Entry> {
     let metric = catalog.resolve(name)?;
@@ -67,7 +120,7 @@ pub(super) fn entry(catalog: &Catalog, name: &str) -> Option<Entry> {
     };
     let statistics = STATISTICS.iter().map(|(suffix, _)| *suffix);
     let aggregates = AGGREGATES.iter().map(|(suffix, _)| *suffix);
-    let all = statistics.chain(aggregates).filter(|_| !presets.is_empty());
+    let all = statistics.chain(aggregates).filter(|_| !presets.is_empty() || metric.composite.is_some());
     let suffixes = all.filter(|suffix| catalog.resolve(&format!("{name}{suffix}")).is_some()).collect();
     Some(Entry {
         aggregate: metric.aggregate.to_string(),
@@ -76,7 +129,8 @@ pub(super) fn entry(catalog: &Catalog, name: &str) -> Option<Entry> {
             Scope::Cluster => "cluster",
         },
         target_reason: metric.target.as_ref().and_then(|target| target.why.clone()),
-        note: presets.first().and_then(|preset| preset.facts.note.clone()),
+        note: catalog.note(name).map(str::to_owned),
+        composite: metric.composite.as_ref().map(|composite| Composite::new(composite, catalog)),
         providers: metric.inputs.iter().map(provider).collect(),
         suffixes,
         facts: MetricFacts::new(&metric),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::entry::{Entry, GROUPS, Provider, entry};
+use super::entry::{Composite, Entry, GROUPS, Provider, entry};
 use crate::catalog::Catalog;
 use crate::cli::tree::number;
 
@@ -114,7 +114,9 @@ fn section(out: &mut String, entry: &Entry) {
         "suggested target",
         &entry.target_reason.as_ref().map_or(target.clone(), |why| format!("{target}: {why}")),
     );
-    row("aggregate", &entry.aggregate);
+    if entry.composite.as_ref().is_none_or(|composite| composite.each.is_some()) {
+        row("aggregate", &entry.aggregate);
+    }
     if let Some(window) = facts.window_seconds {
         row("window", &format!("{window} s"));
     }
@@ -123,7 +125,25 @@ fn section(out: &mut String, entry: &Entry) {
     if let Some(note) = &entry.note {
         let _ = write!(out, "\n{}\n", sentence(note));
     }
+    if let Some(one) = &entry.composite {
+        composite(out, one);
+    }
     entry.providers.iter().for_each(|one| provider(out, one));
+}
+
+fn composite(out: &mut String, composite: &Composite) {
+    out.push_str("\n```yaml\nsignals:\n");
+    for part in &composite.signals {
+        let missing = if part.missing == "required" { String::new() } else { format!(", {}", part.missing) };
+        let how = part.how.as_ref().map(|how| format!(" # {how}")).unwrap_or_default();
+        let _ = writeln!(out, "  {}: {}{missing}{how}", part.name, part.metric);
+    }
+    for (head, text) in [("each", &composite.each), ("value", &composite.value)] {
+        if let Some(text) = text {
+            let _ = writeln!(out, "{head}: {text}");
+        }
+    }
+    out.push_str("```\n");
 }
 
 fn provider(out: &mut String, provider: &Provider) {

@@ -86,7 +86,7 @@ fn direction(diags: &mut Diagnostics, node: &Node, metric: &Metric, names: &Name
                 .hint("pair it with a metric that rises, or invert it in a query");
         }
         Direction::Neither => {
-            let remark = names.catalog.presets(name).first().and_then(|preset| preset.facts.note.clone());
+            let remark = names.catalog.note(name);
             let problem = diags.warning_at(&node.span, format!("`{name}` does not follow load"));
             if let Some(remark) = remark {
                 problem.hint(remark);

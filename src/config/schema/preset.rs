@@ -1,15 +1,12 @@
 //! A metric that takes a preset of the catalog and changes something about it.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use super::metric::{Context, Fields};
 use crate::catalog::{AGGREGATES, Catalog};
 use crate::config::decode::{accept, string};
 use crate::config::units::Refusal;
 use crate::config::{Diagnostics, Node, Spanned, names};
 use crate::core::metric::{Aggregate, Direction, Metric, Semantics};
-use crate::core::signal::{Element, SeriesSignal, Signal};
+use crate::core::signal::Element;
 
 pub(super) fn metric(
     diags: &mut Diagnostics,
@@ -45,9 +42,7 @@ pub(super) fn metric(
     }
     if let Some(window) = fields.window {
         if metric.window().is_some() {
-            for input in &mut metric.inputs {
-                input.signal = rewindowed(&input.signal, window.value);
-            }
+            metric = metric.over(window.value);
         } else {
             let message = format!("`{name}` reads gauges, which have no window");
             report(diags, &window, Refusal::new(message).hint("remove `window`"));
@@ -118,14 +113,5 @@ fn facts(diags: &mut Diagnostics, fields: &Fields<'_>, metric: &Metric) {
     if let Some(direction) = fields.direction.filter(|direction| direction.value != metric.direction) {
         let message = format!("this preset {}", metric.direction);
         report(diags, &direction, Refusal::new(message).hint("remove `direction`"));
-    }
-}
-
-fn rewindowed(signal: &Arc<Signal>, window: Duration) -> Arc<Signal> {
-    match signal.as_ref() {
-        Signal::Series(series) if series.window.is_some() => {
-            Arc::new(Signal::Series(SeriesSignal { window: Some(window), ..series.clone() }))
-        }
-        _ => Arc::clone(signal),
     }
 }
