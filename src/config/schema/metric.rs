@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::source::source_name;
-use super::{Names, preset, query};
+use super::{Names, guards, preset, query};
 use crate::catalog::Catalog;
 use crate::config::decode::{checked, duration, metric_name, one_of, spanned, string};
 use crate::config::source::quoted;
 use crate::config::suggest::did_you_mean;
 use crate::config::units::Refusal;
 use crate::config::{Diagnostics, Node, Spanned, decode, lint};
+use crate::core::guard::Guards;
 use crate::core::metric::{Aggregate, Direction, Formula, Metric, Missing, Scope, Semantics, Target};
 use crate::core::quantity::Quantity;
 
@@ -47,6 +48,7 @@ pub(in crate::config) struct Fields<'n> {
     pub(in crate::config) idle: Option<Spanned<Missing>>,
     pub(in crate::config) negative: Option<Missing>,
     pub(in crate::config) target: Option<Spanned<f64>>,
+    pub(in crate::config) guards: Guards,
 }
 
 /// Decodes a metric, whose name serves to find duplicates even if the rest is wrong.
@@ -115,6 +117,7 @@ fn fields<'n>(diags: &mut Diagnostics, node: &'n Node) -> Option<Fields<'n>> {
     let idle = map.optional("idle", diags, spanned(&missing));
     let negative = map.optional("negative", diags, &missing);
     let target = map.optional("target", diags, spanned(scalar("a number", target)));
+    let guards = guards::guards(diags, &mut map);
     map.finish(diags);
     Some(Fields {
         name,
@@ -134,6 +137,7 @@ fn fields<'n>(diags: &mut Diagnostics, node: &'n Node) -> Option<Fields<'n>> {
         idle,
         negative,
         target,
+        guards,
     })
 }
 
@@ -230,6 +234,7 @@ fn common(metric: Metric, fields: &Fields<'_>) -> Metric {
         idle: fields.idle.map_or(metric.idle, |idle| idle.value),
         negative: fields.negative.unwrap_or(metric.negative),
         target: target.or(metric.target),
+        guards: fields.guards.clone(),
         ..metric
     }
 }
