@@ -16,6 +16,7 @@ use crate::catalog::Catalog;
 use crate::core::metric::Metric;
 use crate::source::Definition;
 
+mod guards;
 pub(super) mod metric;
 mod composite;
 mod others;

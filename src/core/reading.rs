@@ -24,7 +24,7 @@ pub struct Reading {
     pub sampled_at: Timestamp,
     /// The window of the rates behind it.
     pub window: Option<Duration>,
-    /// Whether its source has fallen silent, so that the value is the last known one.
+    /// Whether its source has fallen silent, so that the value is the last known one or a fallback's.
     pub held: bool,
     /// When it ceases to be servable unless something new is read.
     pub expires: Timestamp,

@@ -133,6 +133,14 @@ pub enum Refusal {
         /// Not finite, negative or too large.
         cause: QuantityError,
     },
+    /// There is a fallback, and it has no value either.
+    #[error("{refusal}; no fallback: {why}")]
+    Unreplaced {
+        /// Why the value is not known.
+        refusal: Box<Refusal>,
+        /// Why nothing stands in its place.
+        why: String,
+    },
 }
 
 impl Refusal {
@@ -156,6 +164,7 @@ impl Refusal {
             Self::Idle { .. } => "idle",
             Self::Part { cause, .. } => cause.reason(),
             Self::Unservable { .. } => "unservable",
+            Self::Unreplaced { refusal, .. } => refusal.reason(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::others::{self, Others};
 use super::source::source_name;
-use super::{Names, composite, preset, query};
+use super::{Names, composite, guards, preset, query};
 use crate::catalog::Catalog;
 use crate::config::decode::{checked, duration, metric_name, one_of, spanned, string};
 use crate::config::source::quoted;
@@ -12,6 +12,7 @@ use crate::config::suggest::did_you_mean;
 use crate::config::units::Refusal;
 use crate::config::{Diagnostics, MapDecoder, Node, Spanned, decode, lint};
 use crate::core::composite::WhenMissing;
+use crate::core::guard::Guards;
 use crate::core::metric::{Aggregate, Direction, Formula, Metric, Missing, Scope, Semantics, Target};
 use crate::core::quantity::Quantity;
 
@@ -52,6 +53,7 @@ pub(in crate::config) struct Fields<'n> {
     pub(in crate::config) negative: Option<Missing>,
     pub(in crate::config) target: Option<Spanned<f64>>,
     pub(in crate::config) expressions: composite::Expressions<'n>,
+    pub(in crate::config) guards: Guards,
 }
 
 /// Decodes a metric, whose name serves to find duplicates even if the rest is wrong.
@@ -62,7 +64,8 @@ pub(super) fn metric(
 ) -> Option<(Option<Spanned<String>>, Option<Metric>)> {
     let mut map = node.mapping(diags, "a metric")?;
     let name = map.required("name", diags, spanned(metric_name));
-    let fields = fields(diags, &mut map, name, METRIC);
+    let mut fields = fields(diags, &mut map, name, METRIC);
+    fields.guards = guards::guards(diags, &mut map);
     map.finish(diags);
     let name = fields.name.clone();
     let metric = built(diags, &fields, context);
@@ -175,6 +178,7 @@ fn fields<'n>(
         negative,
         target,
         expressions,
+        guards: Guards::default(),
     }
 }
 
@@ -271,6 +275,7 @@ fn common(metric: Metric, fields: &Fields<'_>) -> Metric {
         idle: fields.idle.map_or(metric.idle, |idle| idle.value),
         negative: fields.negative.unwrap_or(metric.negative),
         target: target.or(metric.target),
+        guards: fields.guards.clone(),
         ..metric
     }
 }
