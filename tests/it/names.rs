@@ -11,7 +11,9 @@ const MODEL: &str = "meta-llama/Llama-3-8B";
 const ENCODED: &str = "x_meta-llama_2FLlama-3-8B";
 
 fn page(model: &str, waiting: u32) -> String {
-    format!("vllm:num_requests_waiting{{model_name=\"{model}\"}} {waiting}\n")
+    let line =
+        |name: &str, value: u32| format!("vllm:num_requests_{name}{{model_name=\"{model}\"}} {value}\n");
+    line("running", 1) + &line("waiting", waiting)
 }
 
 fn run(args: &[&str]) -> (Option<i32>, String, String) {
@@ -43,18 +45,25 @@ async fn assert_selects(server: &Server) {
 #[tokio::test(flavor = "multi_thread")]
 async fn prometheus_models_with_slashes_are_selected() {
     let pages = Exposition::start().await;
-    let targets =
-        [pages.pod("ai", "a", page(MODEL, 5)), pages.pod("ai", "b", page("x_llama_70b", 2))];
+    let targets = [pages.pod("ai", "a", page(MODEL, 5)), pages.pod("ai", "b", page("x_llama_70b", 2))];
     let prometheus = Prometheus::start(&targets).await;
     let server = Server::of(prometheus.url()).await;
     assert_selects(&server).await;
     // Of the pods, the one whose series has the name.
-    let path = format!("{CUSTOM}/v1beta2/namespaces/ai/pods/*/{METRIC}?metricLabelSelector=model%3D{ENCODED}");
+    let path =
+        format!("{CUSTOM}/v1beta2/namespaces/ai/pods/*/{METRIC}?metricLabelSelector=model%3D{ENCODED}");
     let list = server.client.get(&path).await.json();
-    let items: Vec<_> =
-        list["items"].as_array().expect("items").iter().map(|item| &item["describedObject"]["name"]).collect();
+    let items: Vec<_> = list["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .map(|item| &item["describedObject"]["name"])
+        .collect();
     assert_eq!(items, [&json!("a")], "{list}");
-    assert_eq!(list["items"][0]["metric"]["selector"]["matchLabels"]["model"], ENCODED, "as it was asked for");
+    assert_eq!(
+        list["items"][0]["metric"]["selector"]["matchLabels"]["model"], ENCODED,
+        "as it was asked for"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

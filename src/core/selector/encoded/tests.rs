@@ -39,7 +39,8 @@ fn names_and_their_encodings() {
 
 #[test]
 fn what_a_label_holds_stays_as_it_is() {
-    for text in ["", "a", "llama-3-8b", "a_b.c-d", "x", "x_a", "x_llama_70B", "x_a__b", "x_5", "X_a_2Fb", "xa_2Fb"]
+    for text in
+        ["", "a", "llama-3-8b", "a_b.c-d", "x", "x_a", "x_llama_70B", "x_a__b", "x_5", "X_a_2Fb", "xa_2Fb"]
     {
         assert_eq!(encode(text), Ok(Cow::Borrowed(text)));
         assert_eq!(decode(text), None, "{text:?}");
@@ -50,11 +51,23 @@ fn what_a_label_holds_stays_as_it_is() {
 fn only_the_one_encoding_is_one() {
     let others = [
         // Lower case; a letter, a dash and an underscore that need no byte; bytes that are no UTF-8.
-        "x_a_2fb", "x__61_2Fb", "x_a_2Fb_2Dc", "x_a_2Fb_5Fc", "x__FF", "x__C3",
+        "x_a_2fb",
+        "x__61_2Fb",
+        "x_a_2Fb_2Dc",
+        "x_a_2Fb_5Fc",
+        "x__FF",
+        "x__C3",
         // Cut short, or no digits.
-        "x_a_2Fb_", "x_a_2Fb_2", "x_a_2Fb_G0", "x_a_2Fb_+1", "x_",
+        "x_a_2Fb_",
+        "x_a_2Fb_2",
+        "x_a_2Fb_G0",
+        "x_a_2Fb_+1",
+        "x_",
         // Plain text in disguise, and what no label's value can be.
-        "x_ab", "x_a.b", "x_a/b", "x_a_2Fb-",
+        "x_ab",
+        "x_a.b",
+        "x_a/b",
+        "x_a_2Fb-",
     ];
     for value in others {
         assert_eq!(decode(value), None, "{value:?}");
@@ -131,9 +144,9 @@ fn all(alphabet: &str, most: usize) -> Vec<String> {
 fn in_a_small_world_every_text_has_one_value_and_every_value_one_text() {
     let tails = all("x_2F/-", 5);
     // Half of them begin as encodings do, and some as encodings of encodings.
-    let prefixed = ["x_", "x_x__", "x_x__x____"].into_iter().flat_map(|prefix| {
-        tails.iter().map(move |tail| format!("{prefix}{tail}"))
-    });
+    let prefixed = ["x_", "x_x__", "x_x__x____"]
+        .into_iter()
+        .flat_map(|prefix| tails.iter().map(move |tail| format!("{prefix}{tail}")));
     let texts = tails.iter().cloned().chain(prefixed);
     let mut known: HashMap<String, String> = HashMap::new();
     for text in texts {
