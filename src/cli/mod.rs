@@ -11,6 +11,7 @@ mod check;
 mod cluster;
 mod definitions;
 mod demo;
+mod encode;
 mod explain;
 mod reload;
 mod serve;
@@ -37,6 +38,8 @@ enum Command {
     Explain(explain::Args),
     /// List the built-in metrics, or show one.
     Catalog(catalog::Args),
+    /// Write a name that no label can hold, such as a model's with a slash, as the value of a selector.
+    Encode(encode::Args),
 }
 
 /// How a command prints its result.
@@ -60,6 +63,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Catalog(args) => catalog::run(&args),
+        Command::Encode(args) => encode::run(&args),
     };
     match result {
         Ok(code) => code,

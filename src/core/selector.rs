@@ -3,12 +3,15 @@
 //! The grammar and the meaning are those of Kubernetes. Selector text ends here: what leaves this
 //! module is a tree of checked keys and values, so nothing a caller typed can become PromQL.
 //! Two things that Kubernetes accepts are refused: the numeric comparisons `<` and `>`, and a NUL
-//! byte, at which its lexer silently stops reading.
+//! byte, at which its lexer silently stops reading. One is added: a value may be [encoded](encode).
 
+mod encoded;
 mod parse;
 
 use std::fmt;
 use std::str::FromStr;
+
+pub use encoded::{TooLong, decode, encode};
 
 /// How a [`Requirement`] relates its key to its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +36,8 @@ pub struct Requirement {
     key: String,
     operator: Operator,
     values: Vec<String>,
+    /// What those of the values that are encodings stand for, sorted.
+    decoded: Box<[String]>,
 }
 
 /// A parsed label selector.
@@ -64,7 +69,10 @@ impl Requirement {
     fn new(key: &str, operator: Operator, mut values: Vec<String>) -> Self {
         values.sort_unstable();
         values.dedup();
-        Self { key: key.to_owned(), operator, values }
+        // Here and not when it is matched, which happens for every series.
+        let mut decoded: Box<[String]> = values.iter().filter_map(|value| decode(value)).collect();
+        decoded.sort_unstable();
+        Self { key: key.to_owned(), operator, values, decoded }
     }
 
     /// The label key: a name of 1 to 63 characters, with an optional `dns.sub.domain/` before it.
@@ -78,12 +86,13 @@ impl Requirement {
     }
 
     /// The values, sorted and distinct: one for `=` and `!=`, at least one for `in` and `notin`
-    /// (possibly the empty string), none for the two existence tests.
+    /// (possibly the empty string), none for the two existence tests. As written: some may be encoded.
     pub fn values(&self) -> &[String] {
         &self.values
     }
 
-    /// Whether a label with this value, or `None` for an absent label, meets the requirement.
+    /// Whether a label with this value, or `None` for an absent label, meets the requirement. One that
+    /// lists an [encoded](encode) value lists the text that it stands for, too.
     pub fn matches(&self, label: Option<&str>) -> bool {
         match self.operator {
             Operator::Equals | Operator::In => label.is_some_and(|value| self.lists(value)),
@@ -94,7 +103,8 @@ impl Requirement {
     }
 
     fn lists(&self, value: &str) -> bool {
-        self.values.binary_search_by(|listed| listed.as_str().cmp(value)).is_ok()
+        let is_in = |all: &[String]| all.binary_search_by(|listed| listed.as_str().cmp(value)).is_ok();
+        is_in(&self.values) || is_in(&self.decoded)
     }
 }
 

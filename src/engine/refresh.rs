@@ -170,6 +170,7 @@ fn placed(
     coverage: &Coverage,
     known: &dyn Inventory,
     now: Timestamp,
+    memory_from: Option<Timestamp>,
 ) -> SeriesSet {
     let set = set.joined_by_address(&slot.signal, |address| {
         known.at(address).map(|pod| (Arc::clone(&pod.namespace), Arc::clone(&pod.name)))
@@ -178,7 +179,7 @@ fn placed(
     let set = match &before.set {
         // What is read directly knows of its targets itself.
         Some(before) if slot.source.renews_every().is_none() => {
-            set.keeping_lost(before, &slot.signal, |namespace, name| {
+            set.keeping_lost(before, &slot.signal, now, memory_from, |namespace, name| {
                 let is_ready = |pod: Arc<Pod>| pod.counts && pod.ready;
                 coverage.includes(namespace) && known.pod(namespace, name).is_some_and(is_ready)
             })
@@ -204,7 +205,7 @@ async fn read(
     let Answer { set, memory_from, warnings, cost } =
         slot.source.fetch(&slot.signal, &coverage, asked_at).await?;
     let set = match &inventory {
-        Some(known) => placed(set, &slot, &coverage, &**known, asked_at),
+        Some(known) => placed(set, &slot, &coverage, &**known, asked_at, memory_from),
         None => set,
     };
     let took = cost.unwrap_or_else(|| began.elapsed());

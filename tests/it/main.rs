@@ -23,6 +23,7 @@ mod kubectl;
 mod layering;
 mod load;
 mod manifests;
+mod names;
 mod outage;
 mod quantiles;
 mod quickstart;

@@ -2,7 +2,7 @@
 
 use crate::config::source::quoted;
 use crate::config::{Diagnostics, Node, Value};
-use crate::core::selector::{Operator, Selector};
+use crate::core::selector::{self, Operator, Selector};
 
 /// Checks a selector. Returns whether it selects anything but all.
 pub(super) fn check(diags: &mut Diagnostics, node: &Node) -> bool {
@@ -37,9 +37,13 @@ fn check_value(diags: &mut Diagnostics, key: &str, node: &Node) {
     if *plain && reads_as_no_string(text) {
         diags.error_at(&node.span, "Kubernetes reads this as no string").hint(format!("write \"{text}\""));
     } else if !is_label(key, text) {
-        diags.error_at(&node.span, format!("a label's value cannot be {}", quoted(text))).hint(
-            "it has at most 63 letters, digits, `-`, `_` or `.`; select by another label, such as `engine`",
-        );
+        let hint = match selector::encode(text) {
+            Ok(written) => format!("write `{written}`"),
+            Err(_) => "it has at most 63 letters, digits, `-`, `_` or `.`, and is too long to be encoded; \
+                       select by another label, such as `engine`"
+                .to_owned(),
+        };
+        diags.error_at(&node.span, format!("a label's value cannot be {}", quoted(text))).hint(hint);
     }
 }
 

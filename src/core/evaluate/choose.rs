@@ -199,7 +199,7 @@ impl Run<'_> {
             }
             let asked = asked.join(" and ");
             let labels = candidates.first().map(|series| {
-                let own = series.labels.iter().map(|(name, value)| format!("{name}={value}"));
+                let own = series.labels.iter().map(|(name, value)| selector.shown(name, value));
                 own.collect::<Vec<_>>().join(",")
             });
             format!(

@@ -9,7 +9,8 @@ const MAX_TEXT_BYTES: usize = 16 * 1024;
 const MAX_REQUIREMENTS: usize = 64;
 const MAX_VALUES: usize = 256;
 const MAX_PREFIX_BYTES: usize = 253;
-const MAX_NAME_BYTES: usize = 63;
+/// The most that a key's name or a value has.
+pub(super) const MAX_NAME_BYTES: usize = 63;
 /// How much of an offending word an error message repeats.
 const MAX_QUOTED_CHARS: usize = 40;
 
@@ -243,6 +244,11 @@ fn check_key(key: &str) -> Result<(), (usize, String)> {
         return Err((start, format!("found nothing after {}, expected a name", quoted(&key[..start]))));
     }
     check_name(name, "label key").map_err(|(inner, message)| (start + inner, message))
+}
+
+/// Whether `text` can be the value of a label.
+pub(super) fn is_value(text: &str) -> bool {
+    check_name(text, "label value").is_ok()
 }
 
 /// Checks the shape that a key's name and a value share. Empty text passes, as a value may.

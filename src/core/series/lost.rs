@@ -3,13 +3,18 @@
 //! An engine too busy to answer its scrape is gone from a Prometheus at once, with all that waits in it:
 //! the sum over its workload falls when load is highest. A pod that is ready still works, so its last
 //! numbers stay, with their true time, until they are too old to be served; then the metric is refused.
+//!
+//! A source that has nothing at all is believed: its series left for a reason of their own. Unless it has
+//! lost its memory, as a Prometheus that starts with an empty disk. It finds its targets again one after
+//! the other, and a sum over the first of them would be taken for a low one.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use super::builder::{is_confined, ordered};
-use super::{Column, Labels, SeriesSet, Silent};
+use super::{Column, Labels, Series, SeriesSet, Silent};
 use crate::core::signal::Signal;
+use crate::core::time::Timestamp;
 
 /// After so long a pod is taken not to tell such series any more, as when its model was unloaded.
 const LOST_FOR: Duration = Duration::from_mins(5);
@@ -18,27 +23,36 @@ impl SeriesSet {
     /// Keeps the series that `previous` has of pods of which there are none any more, though the pod `is_ready`
     /// (by namespace and name). To be done to a fresh set, before anything is learned from the one before it.
     ///
+    /// Where there is nothing any more, only what was told before `memory_from`, since when the source remembers
+    /// if it started without its memory. It was asked at `now`; both by our clock.
+    ///
     /// Only what engines tell of themselves: devices change hands while pods live on.
     #[must_use]
     pub fn keeping_lost(
         self,
         previous: &Self,
         signal: &Signal,
+        now: Timestamp,
+        memory_from: Option<Timestamp>,
         is_ready: impl Fn(&str, &str) -> bool,
     ) -> Self {
-        let Some(newest) = self.series.iter().map(|series| series.at).max().filter(|_| is_confined(signal))
-        else {
-            // Of a set that has nothing at all the source is to be asked, not the pods.
+        if !is_confined(signal) {
             return self;
-        };
+        }
+        let newest = self.series.iter().map(|series| series.at).max();
+        // Without a sample nothing tells the source's clock.
+        let clock_offset = if newest.is_some() { self.clock_offset } else { previous.clock_offset };
+        let newest_or_now = newest.unwrap_or_else(|| now.shifted(-clock_offset));
+        let is_forgotten = |old: &Series| memory_from.is_some_and(|from| previous.sampled_at(old) < from);
         let told: HashSet<_> = self.series.iter().filter_map(|series| pod_of(&series.labels)).collect();
-        let is_lost = |labels: &Labels| {
-            pod_of(labels).is_some_and(|pod| !told.contains(&pod) && is_ready(pod.0, pod.1))
+        let is_lost = |old: &Series| {
+            (newest.is_some() || is_forgotten(old))
+                && pod_of(&old.labels).is_some_and(|pod| !told.contains(&pod) && is_ready(pod.0, pod.1))
         };
         let lost: Vec<_> = previous
             .series
             .iter()
-            .filter(|old| newest.since(old.at) < LOST_FOR && is_lost(&old.labels))
+            .filter(|old| newest_or_now.since(old.at) < LOST_FOR && is_lost(old))
             .cloned()
             .collect();
         drop(told);
@@ -67,7 +81,7 @@ impl SeriesSet {
             (one.labels, one.at, cells)
         });
         let rows = fresh.chain(kept).collect();
-        Self::arranged(columns, rows, signal.element(), self.clock_offset).with_silent(silent)
+        Self::arranged(columns, rows, signal.element(), clock_offset).with_silent(silent)
     }
 }
 

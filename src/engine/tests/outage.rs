@@ -1,11 +1,14 @@
 //! After an outage beyond the bound or a restart, windows must fill before they are believed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use crate::core::fixtures::{Cluster, pod};
 use crate::core::refusal::Refusal;
-use crate::engine::fake::{Deed, World};
+use crate::core::workload::Pod;
+use crate::engine::fake::{Deed, Fake, World};
 
 const SECS: fn(u64) -> Duration = Duration::from_secs;
 
@@ -92,4 +95,73 @@ async fn what_was_lost_stays_lost_while_nobody_asks() {
     );
     world.keep_asking("trend", 800).await;
     assert!((world.value("trend").await - 7.0).abs() < 1e-9);
+}
+
+/// The world in a cluster that has these ready pods, each of which the source tells of.
+fn with_pods(names: &[&'static str]) -> World {
+    let World { source, telemetry, engine } = World::new();
+    let pods = names.iter().map(|name| Pod { namespace: "ai".into(), ..pod(name, "", "") });
+    let engine = Arc::into_inner(engine).expect("nobody else has it").within(Arc::new(Cluster::of(pods)));
+    tell_of(&source, names);
+    World { source, telemetry, engine: Arc::new(engine) }
+}
+
+fn tell_of(source: &Fake, names: &[&str]) {
+    source.script().pods = names.iter().map(|name| ("ai".to_owned(), (*name).to_owned())).collect();
+}
+
+/// Asks every second and tells of each answer the number, or `None` of a refusal.
+async fn answers(world: &World, metric: &str, seconds: u64) -> Vec<Option<f64>> {
+    let mut answers = Vec::new();
+    for _ in 0..seconds {
+        answers.push(world.ask(metric).await.ok().map(|answer| answer.reading.value));
+        sleep(SECS(1)).await;
+    }
+    answers
+}
+
+/// A source that starts with an empty disk finds three pods one after the other.
+async fn forgets(metric: &str) {
+    let names = ["a-0", "a-1", "a-2"];
+    let world = with_pods(&names);
+    answers(&world, metric, 20).await;
+    assert!((world.value(metric).await - 21.0).abs() < 1e-9);
+    world.source.script().deed = Deed::Fail;
+    answers(&world, metric, 3).await;
+    {
+        let mut script = world.source.script();
+        (script.deed, script.started) = (Deed::Answer, Some(world.engine.clock().now()));
+        (script.engines, script.pods) = (Vec::new(), Vec::new());
+    }
+    // Longer than it takes until a source counts as settled.
+    let mut seen = answers(&world, metric, 15).await;
+    world.source.script().engines = vec!["alpha"];
+    tell_of(&world.source, &names[..1]);
+    let early = answers(&world, metric, 25).await;
+    assert!(early.iter().flatten().count() > 10, "what is kept is told while it is young: {early:?}");
+    seen.extend(early);
+    seen.extend(answers(&world, metric, 60).await);
+    tell_of(&world.source, &names[1..]);
+    let late = answers(&world, metric, 20).await;
+    assert!(late[5..].iter().flatten().next().is_some(), "one that was seen again is young: {late:?}");
+    seen.extend(late);
+    tell_of(&world.source, &names[..1]);
+    let last = answers(&world, metric, 140).await;
+    assert!(last[120..].iter().all(Option::is_none), "and then refused: {last:?}");
+    seen.extend(last);
+    let partial: Vec<_> = seen.iter().flatten().filter(|value| (*value - 21.0).abs() > 1e-9).collect();
+    assert!(partial.is_empty(), "{metric}: {partial:?}");
+    tell_of(&world.source, &names);
+    answers(&world, metric, 5).await;
+    assert!((world.value(metric).await - 21.0).abs() < 1e-9);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_restarted_source_has_yet_to_find_is_not_missing_from_a_sum() {
+    forgets("queue").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_is_it_where_the_engines_have_to_be_found_first() {
+    forgets("shared").await;
 }
