@@ -22,7 +22,7 @@ use prometheus_client::registry::Registry;
 const CODES: [u16; 15] = [200, 304, 400, 401, 403, 404, 405, 406, 414, 431, 500, 503, 504, 429, 0];
 
 /// Refusal reasons, as `Refusal::reason` names them; any other counts under the last.
-const REASONS: [&str; 11] = [
+const REASONS: [&str; 12] = [
     "unlisted",
     "loading",
     "source_down",
@@ -33,6 +33,7 @@ const REASONS: [&str; 11] = [
     "incomplete",
     "idle",
     "unservable",
+    "budget",
     "unconfigured",
 ];
 
@@ -52,6 +53,12 @@ struct ResultLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct GuardLabels {
+    metric: String,
+    guard: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ApiServiceLabels {
     api_service: &'static str,
 }
@@ -68,6 +75,7 @@ pub struct Telemetry {
     generation: AtomicI64,
     refreshes: Family<RefreshLabels, Counter>,
     refresh_seconds: RefreshSeconds,
+    guard_changes: Family<GuardLabels, Counter>,
     reloads: Family<ResultLabels, Counter>,
     certificate_reloads: Family<ResultLabels, Counter>,
     configuration_refused: AtomicBool,
@@ -113,6 +121,12 @@ impl Telemetry {
     /// An answer was served without evaluating anything.
     pub fn served_remembered(&self) {
         self.remembered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A guard of a configured metric began or ceased to change the answer to a question.
+    pub fn guard_changed(&self, metric: &str, guard: &str) {
+        let labels = GuardLabels { metric: metric.to_owned(), guard: guard.to_owned() };
+        self.guard_changes.get_or_create(&labels).inc();
     }
 
     /// The definitions in force changed.
@@ -163,6 +177,11 @@ impl Telemetry {
             "source_refresh_seconds",
             "Duration of reads of sources",
             self.refresh_seconds.0.clone(),
+        );
+        registry.register(
+            "guard_changes",
+            "How often a guard began or ceased to change an answer",
+            self.guard_changes.clone(),
         );
         registry.register("configuration_reloads", "Configurations taken or refused", self.reloads.clone());
         registry.register(

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::guard::GuardStep;
 use super::quantity::Quantity;
 use super::series::Labels;
 use super::signal::Element;
@@ -55,6 +56,9 @@ pub struct Derivation {
     /// What is computed from them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expression: Option<ExpressionStep>,
+    /// What guards made of the value, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<GuardStep>,
 }
 
 /// A part of a composite in a derivation.

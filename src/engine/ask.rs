@@ -7,8 +7,11 @@ use super::Engine;
 use super::demand::EVERYWHERE;
 use super::gather::{Gathered, Read};
 use super::generation::Binding;
+use super::guarding::Whose;
 use crate::core::autoscaler::Autoscaler;
 use crate::core::evaluate::{Facts, Question, Whom, compose, compose_each};
+use crate::core::guard::GuardStep;
+use crate::core::justify::Asker;
 use crate::core::population;
 use crate::core::reading::{Derivation, Reading};
 use crate::core::refusal::Refusal;
@@ -87,6 +90,8 @@ struct Context<'a> {
     /// Whether the whole cluster matters, and not only the question's namespace.
     everywhere: bool,
     facts: Facts,
+    /// The autoscalers that ask just this, where it matters who does.
+    askers: Vec<Asker>,
     /// Whether the answer stays the same while numbers and pods do.
     is_lasting: bool,
 }
@@ -115,7 +120,10 @@ impl Engine {
         let generation = self.generation.load().number();
         let (binding, gathered) = self.gather(ask).await?;
         let context = self.context(ask, &binding);
-        let reading = compose(&gathered.known(&binding), context.question, &context.facts, context.now, None)?;
+        let known = gathered.known(&binding);
+        let evaluated = compose(&known, context.question, &context.facts, context.now, None);
+        drop(known);
+        let reading = self.guarded(ask, &binding, &context, evaluated, None)?;
         let stamp = self.stamp(ask, generation, gathered, &context, reading.expires);
         Ok(Answer { reading, stamp })
     }
@@ -147,6 +155,7 @@ impl Engine {
         };
         // A number that is missing now may be there before the others change.
         let expires = if refused.is_some() { context.now } else { expires };
+        binding.metric.guards.apply_to_each(&mut readings);
         let stamp = self.stamp(ask, generation, gathered, &context, expires);
         Ok(Answers { readings, stamp })
     }
@@ -185,14 +194,30 @@ impl Engine {
         let now = self.clock.now();
         let composite = binding.metric.composite.as_ref();
         let needs_facts = composite.is_some_and(|composite| composite.needs_facts());
-        let facts = if needs_facts {
-            let autoscalers = self.autoscalers(namespace, ask.metric);
-            let asking = population::asking(&autoscalers, ask.metric, &question);
-            population::facts(&asking, &question, now)
-        } else {
-            Facts::default()
-        };
-        Context { question, now, inventory, everywhere, facts, is_lasting: !needs_facts }
+        let is_guarded = !binding.metric.guards.is_empty();
+        let is_lasting = !needs_facts && !is_guarded;
+        let autoscalers = if is_lasting { Vec::new() } else { self.autoscalers(namespace, ask.metric) };
+        let asking = population::asking(&autoscalers, ask.metric, &question);
+        let facts =
+            if needs_facts { population::facts(&asking, &question, now) } else { Facts::default() };
+        let askers = if is_guarded { population::askers(&asking, &question) } else { Vec::new() };
+        Context { question, now, inventory, everywhere, facts, askers, is_lasting }
+    }
+
+    /// What is left of an evaluated value once the metric's guards have seen it.
+    fn guarded(
+        &self,
+        ask: Ask<'_>,
+        binding: &Binding,
+        context: &Context<'_>,
+        evaluated: Result<Reading, Refusal>,
+        told: Option<&mut Vec<GuardStep>>,
+    ) -> Result<Reading, Refusal> {
+        if binding.metric.guards.is_empty() {
+            return evaluated;
+        }
+        let whose = Whose { metric: &binding.metric, ask, askers: &context.askers };
+        self.memories.apply(whose, evaluated, context.now, told, &self.telemetry)
     }
 
     fn stamp(
@@ -223,8 +248,11 @@ impl Engine {
         let now = context.now;
         let mut derivation = Derivation::default();
         let known = gathered.known(&binding);
-        let outcome = compose(&known, context.question, &context.facts, now, Some(&mut derivation));
+        let evaluated = compose(&known, context.question, &context.facts, now, Some(&mut derivation));
         drop(known);
+        let mut steps = Vec::new();
+        let outcome = self.guarded(ask, &binding, &context, evaluated, Some(&mut steps));
+        derivation.guards = steps;
         let autoscalers = self.autoscalers(ask.namespace, ask.metric);
         Ok(Explained { binding, outcome, derivation, autoscalers, now })
     }

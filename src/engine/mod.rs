@@ -26,6 +26,7 @@ mod demand;
 pub(crate) mod fake;
 mod gather;
 mod generation;
+mod guarding;
 pub mod observe;
 mod refresh;
 mod slot;
@@ -46,6 +47,7 @@ pub struct Engine {
     generation: ArcSwap<Generation>,
     telemetry: Arc<Telemetry>,
     inventory: Option<Arc<dyn Inventory>>,
+    memories: guarding::Memories,
 }
 
 impl Engine {
@@ -66,6 +68,7 @@ impl Engine {
             generation: ArcSwap::from_pointee(first),
             telemetry,
             inventory: None,
+            memories: guarding::Memories::new(),
         }
     }
 
@@ -89,6 +92,11 @@ impl Engine {
     /// The definitions in force.
     pub fn generation(&self) -> Arc<Generation> {
         self.generation.load_full()
+    }
+
+    /// The guards that act, by metric, each once for every question that it acts on.
+    pub fn acting(&self) -> Vec<(Arc<str>, String)> {
+        self.memories.acting()
     }
 
     /// The clock by which ages are told.

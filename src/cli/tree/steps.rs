@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{number, seconds};
+use crate::core::guard::GuardStep;
 use crate::core::reading::{Derivation, ExpressionStep, InputStep};
 
 /// Paints a text in a terminal's colour.
@@ -32,6 +33,15 @@ pub(super) fn draw(out: &mut String, stem: &str, derivation: &Derivation, paint:
             let _ = writeln!(out, "{stem}├─ aggregate {}", derivation.aggregate);
         }
         Some(expression) => computed(out, stem, expression, &derivation.aggregate),
+    }
+    for GuardStep { guard, acts, before, after, why } in &derivation.guards {
+        let value = |value: &Option<f64>| value.map_or("no value".to_owned(), number);
+        let change = if *acts {
+            paint("33", &format!("{} becomes {}", value(before), value(after)))
+        } else {
+            "lets it pass".to_owned()
+        };
+        let _ = writeln!(out, "{stem}├─ {guard} {change}: {why}");
     }
 }
 

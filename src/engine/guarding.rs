@@ -1,0 +1,124 @@
+//! What guards remember of each question, and what they do told to people.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use moka::sync::Cache;
+use tracing::{debug, info};
+
+use super::ask::Ask;
+use crate::core::evaluate::Whom;
+use crate::core::guard::{GuardStep, Guards, Memory};
+use crate::core::justify::Asker;
+use crate::core::metric::Metric;
+use crate::core::reading::Reading;
+use crate::core::refusal::Refusal;
+use crate::core::time::Timestamp;
+use crate::telemetry::Telemetry;
+
+/// So many questions are remembered at once.
+const QUESTIONS: u64 = 50_000;
+
+/// A question that nobody asked for so long is forgotten: longer than any hold or fallback lasts.
+const IDLE: Duration = Duration::from_mins(90);
+
+/// What guards remember, by question.
+pub(super) struct Memories(Cache<Box<str>, Arc<Mutex<Remembered>>>);
+
+/// Whose value is guarded.
+#[derive(Clone, Copy)]
+pub(super) struct Whose<'a> {
+    pub(super) metric: &'a Metric,
+    pub(super) ask: Ask<'a>,
+    /// The autoscalers that ask just this.
+    pub(super) askers: &'a [Asker],
+}
+
+struct Remembered {
+    metric: Arc<str>,
+    /// The guards that it was remembered by; others start afresh.
+    guards: Guards,
+    memory: Memory,
+    /// The guards that act.
+    acting: Vec<String>,
+}
+
+impl Memories {
+    pub(super) fn new() -> Self {
+        Self(Cache::builder().max_capacity(QUESTIONS).time_to_idle(IDLE).build())
+    }
+
+    /// What the metric's guards make of what was evaluated. `told`: for people, who change nothing by
+    /// asking.
+    pub(super) fn apply(
+        &self,
+        whose: Whose<'_>,
+        evaluated: Result<Reading, Refusal>,
+        now: Timestamp,
+        told: Option<&mut Vec<GuardStep>>,
+        telemetry: &Telemetry,
+    ) -> Result<Reading, Refusal> {
+        let Whose { metric, ask, askers } = whose;
+        let new = || {
+            let (metric, guards) = (Arc::clone(&metric.name), metric.guards.clone());
+            Arc::new(Mutex::new(Remembered { metric, guards, memory: Memory::default(), acting: Vec::new() }))
+        };
+        let entry = self.0.get_with(question(ask), new);
+        let mut entry = entry.lock().unwrap_or_else(PoisonError::into_inner);
+        if entry.guards != metric.guards {
+            entry.guards = metric.guards.clone();
+            entry.memory = Memory::default();
+        }
+        if let Some(steps) = told {
+            let mut memory = entry.memory.clone();
+            return metric.guards.apply(&mut memory, evaluated, askers, now, Some(steps));
+        }
+        let mut steps = Vec::new();
+        let outcome = metric.guards.apply(&mut entry.memory, evaluated, askers, now, Some(&mut steps));
+        entry.note(ask, &steps, telemetry);
+        outcome
+    }
+
+    /// On how many questions each guard of each metric acts.
+    pub(super) fn acting(&self) -> Vec<(Arc<str>, String)> {
+        let mut all = Vec::new();
+        for (_, entry) in &self.0 {
+            let entry = entry.lock().unwrap_or_else(PoisonError::into_inner);
+            all.extend(entry.acting.iter().map(|guard| (Arc::clone(&entry.metric), guard.clone())));
+        }
+        all.sort_unstable();
+        all
+    }
+}
+
+impl Remembered {
+    /// Tells of guards that begin or cease to act.
+    fn note(&mut self, ask: Ask<'_>, steps: &[GuardStep], telemetry: &Telemetry) {
+        let acting = || steps.iter().filter(|step| step.acts);
+        if acting().map(|step| &step.guard).eq(self.acting.iter()) {
+            return;
+        }
+        let was = |guard: &String| self.acting.contains(guard);
+        let (metric, namespace, selector) = (ask.metric, ask.namespace, ask.selector);
+        for step in steps.iter().filter(|step| step.acts != was(&step.guard)) {
+            let GuardStep { guard, acts, before, after, why } = step;
+            telemetry.guard_changed(metric, guard);
+            if matches!(guard.as_str(), "activation" | "fallback") {
+                info!(metric, namespace, %selector, guard, acts, ?before, ?after, why, "guard");
+            } else {
+                // These come and go with every value.
+                debug!(metric, namespace, %selector, guard, acts, ?before, ?after, why, "guard");
+            }
+        }
+        self.acting = acting().map(|step| step.guard.clone()).collect();
+    }
+}
+
+fn question(ask: Ask<'_>) -> Box<str> {
+    let whom = match ask.whom {
+        Whom::All => String::new(),
+        Whom::Pods(selector) => format!("pods {selector}"),
+        Whom::Object { key, name } => format!("{key} {name}"),
+    };
+    format!("{}\0{}\0{}\0{whom}", ask.metric, ask.namespace, ask.selector).into()
+}
