@@ -40,7 +40,7 @@ fn syntax() {
         ("1 + 🦀", "🦀", "`🦀` is not expected here"),
         ("1 + \u{0}", "\u{0}", r"`\0` is not expected here"),
         ("for + 1", "for", "`for` is a word that CEL keeps for itself"),
-        ("`waiting`", "`waiting`", "```waiting``` is not expected here"),
+        ("`waiting`", "`waiting`", "``waiting`` is not expected here"),
         ("1 + 'abc", "'abc", "what is quoted here does not end"),
         ("9223372036854775808", "9223372036854775808", "`9223372036854775808` is more than a number can be"),
         ("1 + 1e999", "1e999", "`1e999` is more than a number can be"),
@@ -62,14 +62,12 @@ fn places_are_those_of_the_source() {
 
 #[test]
 fn what_is_quoted_is_one_short_line() {
-    let source = format!("(waiting\n   +   {}) && true", ["ready"; 20].join(" + "));
+    let source = format!("(waiting\n   +   {}) && true ? 1 : 0", ["ready"; 20].join(" + "));
     let [mistake] = &mistakes(&source)[..] else { panic!("one mistake") };
-    assert_eq!(
-        mistake.message,
-        "a condition is wanted here, and `(waiting + ready + ready + ready + ready…` is a number"
-            .replace("`(waiting", "`waiting")
-            .replace("ready…", "ready +…")
-    );
+    let message = "a condition is wanted here, and `waiting + ready + ready + ready + ready …` is a number";
+    assert_eq!(mistake.message, message);
+    let [mistake] = &mistakes(&"x".repeat(500))[..] else { panic!("one mistake") };
+    assert_eq!(mistake.message, format!("`{}…` is unknown", "x".repeat(40)));
 }
 
 #[test]
@@ -94,29 +92,25 @@ fn the_mask_of_has_is_never_seen() {
     );
     assert_told(
         "HAS(limit) ? 1 : 0",
-        &[("HAS(limit)", "a condition is wanted here, and `HAS(limit)` is a number")][..0]
-            .iter()
-            .copied()
-            .chain([("HAS", "there is no function `HAS`"), ("limit", "`limit` may be missing here")])
-            .collect::<Vec<_>>(),
+        &[("HAS", "there is no function `HAS`"), ("limit", "`limit` may be missing here")],
     );
 }
 
 #[test]
 fn functions_and_their_arguments() {
     for (source, at, message) in [
-        ("max()", "max()", "`max` with 0 arguments is none of the functions"),
-        ("max(kv)", "max(kv)", "`max` with 1 arguments is none of the functions"),
-        ("1 + abs(kv, 2)", "abs(kv, 2)", "`abs` with 2 arguments is none of the functions"),
-        ("clamp(kv, 1)", "clamp(kv, 1)", "`clamp` with 2 arguments is none of the functions"),
+        ("max()", "max()", "`max` does not take 0 arguments"),
+        ("max(kv)", "max(kv)", "`max` does not take 1 argument"),
+        ("1 + abs(kv, 2)", "abs(kv, 2)", "`abs` does not take 2 arguments"),
+        ("clamp(kv, 1)", "clamp(kv, 1)", "`clamp` does not take 2 arguments"),
         ("clamp(kv, 2, 1)", "clamp(kv, 2, 1)", "nothing is at least 2 and at most 1"),
         ("avg(kv, 1)", "avg", "there is no function `avg`"),
         ("size(kv)", "size", "there is no function `size`"),
-        ("has() ? 1 : 0", "has()", "`has` with 0 arguments is none of the functions"),
-        ("has(limit, hot) ? 1 : 0", "has(limit, hot)", "`has` with 2 arguments is none of the functions"),
+        ("has() ? 1 : 0", "has()", "`has` does not take 0 arguments"),
+        ("has(limit, hot) ? 1 : 0", "has(limit, hot)", "`has` does not take 2 arguments"),
         ("has(1) ? 1 : 0", "1", "`has` asks about a name, and this is none"),
         ("default(1 + 2, 3)", "1 + 2", "`default` asks about a name, and this is none"),
-        ("default(limit)", "default(limit)", "`default` with 1 arguments is none of the functions"),
+        ("default(limit)", "default(limit)", "`default` does not take 1 argument"),
     ] {
         assert_eq!(told(source)[0], (at.to_owned(), message.to_owned()), "{source}");
     }
@@ -222,7 +216,7 @@ fn all_mistakes_are_told_at_once() {
         "wating + max(kv) * (has(limit) && redy > 1 ? limit : true) / foo(bar)",
         &[
             ("wating", "`wating` is unknown"),
-            ("max(kv)", "`max` with 1 arguments is none of the functions"),
+            ("max(kv)", "`max` does not take 1 argument"),
             ("redy", "`redy` is unknown"),
             ("true", "a number is wanted here, and `true` is true or false"),
             ("foo", "there is no function `foo`"),
