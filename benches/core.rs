@@ -7,6 +7,7 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use inferometer::catalog::Catalog;
 use inferometer::core::evaluate::{Question, Whom, evaluate};
+use inferometer::core::expression::{Expression, Shape, Variable};
 use inferometer::core::freshness::Snapshot;
 use inferometer::core::histogram::{Bucket, quantile};
 use inferometer::core::selector::Selector;
@@ -90,5 +91,23 @@ fn refresh(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, request, refresh);
+fn expression(criterion: &mut Criterion) {
+    let variables = ["waiting", "kv", "ttft", "gpu"].map(|name| Variable {
+        name: name.into(),
+        optional: false,
+        shape: Shape::Intensive,
+        range: (0.0, f64::INFINITY),
+    });
+    let source = "max(waiting / 5.0, kv / 0.85, ttft / 2.0, gpu / 0.8)";
+    let expression = Expression::compile(source, &variables).expect("an expression");
+    let values = [Some(12.0), Some(0.4), Some(1.5), Some(0.7)];
+    criterion.bench_function("expression: evaluate four signals", |bencher| {
+        bencher.iter(|| black_box(&expression).evaluate(black_box(&values)));
+    });
+    criterion.bench_function("expression: compile four signals", |bencher| {
+        bencher.iter(|| Expression::compile(black_box(source), &variables));
+    });
+}
+
+criterion_group!(benches, request, refresh, expression);
 criterion_main!(benches);
