@@ -147,7 +147,12 @@ impl Refusal {
     /// Whether there is nothing to be known: the source is well and has nothing, or nothing happened.
     /// Everything else is a failure to know.
     pub fn is_absence(&self) -> bool {
-        matches!(self, Self::NoSeries { certain: true, .. } | Self::Idle { .. })
+        match self {
+            Self::NoSeries { certain, .. } => *certain,
+            Self::Idle { .. } => true,
+            Self::Part { cause, .. } => cause.is_absence(),
+            _ => false,
+        }
     }
 
     /// A short word for our own metrics.

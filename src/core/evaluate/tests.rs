@@ -12,6 +12,7 @@ use crate::core::metric::{Formula, Scope, Weighted};
 use crate::core::series::{Builder, Column, SeriesSet};
 use crate::core::signal::{Element, Kind, NeutralLabels};
 
+mod composites;
 mod pods;
 mod refusals;
 
