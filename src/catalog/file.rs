@@ -55,7 +55,7 @@ pub(super) struct PresetFile {
     /// What people should know before they scale on it.
     pub note: Option<String>,
     pub value: ValueFile,
-    /// Seconds; two minutes unless stated, at least four scrapes of the usual 30 s.
+    /// Of rates and slopes. Seconds; two minutes unless stated, at least four scrapes of the usual 30 s.
     pub window: Option<u64>,
     /// In place of the file's.
     pub element: Option<Vec<String>>,
@@ -88,6 +88,9 @@ pub(super) struct TermFile {
     pub gauge: Vec<String>,
     #[serde(default)]
     pub counter: Vec<String>,
+    /// Gauges of which the change per second is wanted.
+    #[serde(default)]
+    pub slope: Vec<String>,
     #[serde(default = "one")]
     pub times: f64,
     #[serde(default)]

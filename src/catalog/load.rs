@@ -131,12 +131,15 @@ impl Catalog {
             (Some(AggregateName::Count), ..) => Aggregate::Count,
             (None, _, false) => Aggregate::Pooled,
         };
-        let rates = match &value {
-            Value::Linear { terms, .. } | Value::Ratio { terms, .. } => {
-                terms.iter().any(|term| term.kind == Kind::Counter)
-            }
-            Value::Distribution { .. } => true,
+        let terms: &[Term] = match &value {
+            Value::Linear { terms, .. } | Value::Ratio { terms, .. } => terms,
+            Value::Distribution { .. } => &[],
         };
+        if self.engines[engine].blank_from.is_some() && terms.iter().any(|term| term.kind == Kind::Slope) {
+            return Err("a `slope` cannot tell what is no value, so `blank_from` rules it out".to_owned());
+        }
+        let rates =
+            matches!(value, Value::Distribution { .. }) || terms.iter().any(|term| term.kind != Kind::Gauge);
         Ok(Preset {
             name: file.name.into(),
             engine,
@@ -164,7 +167,9 @@ impl Catalog {
                     let Value::Linear { sum, .. } = &preset.value else { return false };
                     sum.iter().any(|one| one.term == index && one.nonzero)
                 };
-                for (index, (term, unit)) in terms.iter().zip(&preset.units).enumerate() {
+                // By its own name a gauge is what it is, not how it changes.
+                let named = terms.iter().zip(&preset.units).enumerate();
+                for (index, (term, unit)) in named.filter(|(_, (term, _))| term.kind != Kind::Slope) {
                     for series in &term.series {
                         let alone = Term {
                             series: vec![series.clone()],

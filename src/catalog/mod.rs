@@ -208,7 +208,7 @@ impl Preset {
         match &self.value {
             Value::Distribution { .. } => "histogram",
             Value::Linear { terms, .. } | Value::Ratio { terms, .. } => {
-                if terms.iter().all(|term| term.kind == Kind::Gauge) { "gauge" } else { "counter" }
+                if terms.iter().any(|term| term.kind == Kind::Counter) { "counter" } else { "gauge" }
             }
         }
     }

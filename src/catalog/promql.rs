@@ -81,6 +81,7 @@ fn compile_series(signal: &SeriesSignal, narrowed: Option<&LabelMatcher>) -> Str
         }
     };
     let rate = |selector: String| format!("rate({selector}[{}])", promql_duration(window));
+    let slope = |selector: String| format!("deriv({selector}[{}])", promql_duration(window));
     let gauge = |selector: String| match signal.blank_from {
         Some(blank) => format!("({selector} < {blank})"),
         None => selector,
@@ -92,6 +93,7 @@ fn compile_series(signal: &SeriesSignal, narrowed: Option<&LabelMatcher>) -> Str
         match term.kind {
             Kind::Gauge => parts.push(part(&alternatives(term, "", &gauge), &index.to_string())),
             Kind::Counter => parts.push(part(&alternatives(term, "", &rate), &index.to_string())),
+            Kind::Slope => parts.push(part(&alternatives(term, "", &slope), &index.to_string())),
             Kind::Buckets => parts.push(part(&alternatives(term, "_bucket", &rate), BUCKET)),
             Kind::Mean => {
                 parts.push(part(&alternatives(term, "_sum", &rate), SUM));

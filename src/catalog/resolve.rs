@@ -85,6 +85,36 @@ impl Catalog {
         self.base(name, base, Wish { statistic, aggregate })
     }
 
+    /// The share of a distribution's observations that are at most `upto`, in its unit: a ratio that falls
+    /// under load, from the same buckets as its quantiles. `name` is that of a distribution, with the suffix
+    /// of an aggregate or none; `None` for any other. The metric is named as it is.
+    pub fn share(&self, name: &str, upto: f64) -> Option<Metric> {
+        // Any statistic that reads buckets.
+        let wish = |aggregate| Wish { statistic: Some(Statistic::P95), aggregate };
+        let metric = self.base(name, name, wish(None)).or_else(|| {
+            let (base, aggregate) = strip(name, &AGGREGATES);
+            self.base(name, base, wish(Some(aggregate?)))
+        })?;
+        let of = |input: Input| match input.formula {
+            Formula::Quantile { times, .. } => {
+                Some(Input { formula: Formula::Share { upto, times }, ..input })
+            }
+            _ => None,
+        };
+        let inputs: Option<Vec<Input>> = metric.inputs.into_iter().map(of).collect();
+        Some(Metric {
+            help: format!("The share up to {upto} {} of: {}", metric.unit, metric.help).into(),
+            unit: "ratio".into(),
+            semantics: Semantics::Intensive,
+            direction: Direction::Falls,
+            range: Some((0.0, 1.0)),
+            inputs: inputs?,
+            hold: Semantics::Intensive.default_hold(),
+            target: None,
+            ..metric
+        })
+    }
+
     fn base(&self, name: &str, base: &str, wish: Wish) -> Option<Metric> {
         match self.presets.get(base) {
             Some(presets) => self.preset_metric(name, presets, wish),
@@ -98,7 +128,7 @@ impl Catalog {
         let facts = &first.facts;
         let (aggregate, semantics) = shape(first, wish)?;
         let plain = wish.aggregate.is_none();
-        let subtracts = presets.iter().any(|preset| subtracts(&preset.value));
+        let is_signed = presets.iter().any(|preset| is_signed(&preset.value));
         Some(Metric {
             name: name.into(),
             help: facts.help.clone(),
@@ -115,7 +145,7 @@ impl Catalog {
             refresh: None,
             absent: Missing::Error,
             idle: Missing::Error,
-            negative: if subtracts { Missing::Zero } else { Missing::Error },
+            negative: if is_signed { Missing::Zero } else { Missing::Error },
             target: facts.target.clone().filter(|_| plain),
             guards: Guards::default(),
         })
@@ -213,9 +243,11 @@ fn shape(preset: &Preset, wish: Wish) -> Option<(Aggregate, Semantics)> {
     }
 }
 
-/// Whether a difference may fall below zero by the noise of two rates.
-fn subtracts(value: &Value) -> bool {
-    matches!(value, Value::Linear { sum, .. } if sum.iter().any(|term| term.weight < 0.0))
+/// Whether it may fall below zero: a difference by the noise of two rates, a slope when what it is of
+/// falls. By itself it is served as 0 then.
+fn is_signed(value: &Value) -> bool {
+    let Value::Linear { terms, sum } = value else { return false };
+    sum.iter().any(|term| term.weight < 0.0) || terms.iter().any(|term| term.kind == Kind::Slope)
 }
 
 /// Whether the preset is its series and nothing else, so that unit and range are the series' own.

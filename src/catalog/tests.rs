@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::core::metric::Formula;
+use crate::core::signal::Kind;
 
 mod reference;
 
@@ -39,7 +40,8 @@ fn the_built_in_catalog_loads() {
             assert!(!preset.series().is_empty(), "{name}");
             assert!(["gauge", "counter", "histogram"].contains(&preset.kind()), "{name}");
             assert!(preset.facts.help.ends_with('.'), "{name}: help is a sentence");
-            assert_eq!(preset.window.is_some(), preset.kind() != "gauge", "{name}");
+            let is_as_it_is = preset.kind() == "gauge" && !name.ends_with("_change_per_second");
+            assert_eq!(preset.window.is_none(), is_as_it_is, "{name}");
             let inside = |target: &Target| {
                 preset.facts.range.is_none_or(|(low, high)| low < target.value && target.value < high)
             };
@@ -153,9 +155,20 @@ fn files_that_make_no_sense_are_refused() {
         )
     };
     for (text, message) in [
-        (preset("{ term: {} }"), "n: a term has either `gauge` or `counter`"),
-        (preset("{ term: { gauge: [a], counter: [b] } }"), "n: a term has either `gauge` or `counter`"),
+        (preset("{ term: {} }"), "n: a term has either `gauge`, `counter` or `slope`"),
+        (
+            preset("{ term: { gauge: [a], counter: [b] } }"),
+            "n: a term has either `gauge`, `counter` or `slope`",
+        ),
         (preset("{ distribution: { histogram: [], statistic: p95 } }"), "n: no series"),
+        (
+            preset("{ term: { gauge: [a], slope: [a] } }"),
+            "n: a term has either `gauge`, `counter` or `slope`",
+        ),
+        (
+            preset("{ term: { slope: [a] } }").replace("presets:", "blank_from: 9\npresets:"),
+            "n: a `slope` cannot tell what is no value, so `blank_from` rules it out",
+        ),
         (
             preset("{ term: { gauge: [a], without: [x], max_without: [y] } }"),
             "n: a term has either `without` or `max_without`",
@@ -209,6 +222,41 @@ fn a_series_on_both_sides_of_a_ratio_is_read_once() {
     let Formula::Ratio { numerator, denominator } = &input.formula else { panic!("a ratio") };
     let terms = |side: &[Weighted]| side.iter().map(|one| one.term).collect::<Vec<_>>();
     assert_eq!((terms(numerator), terms(denominator)), (vec![0], vec![0, 1]));
+}
+
+/// Arrivals are finished requests plus the change of those in the system, so the two must be of the same
+/// series.
+#[test]
+fn the_change_of_requests_in_the_system_is_of_the_same_series_as_their_number() {
+    let catalog = Catalog::built_in().expect("loads");
+    let series = |name: &str| -> BTreeMap<String, (Vec<Term>, bool)> {
+        let presets = catalog.presets(name).iter();
+        presets
+            .map(|preset| {
+                let Value::Linear { terms, sum } = &preset.value else { panic!("{name}: a sum") };
+                let alike = |term: &Term| Term { kind: Kind::Gauge, ..term.clone() };
+                let is_plain = sum.iter().all(|one| (one.weight - 1.0).abs() < f64::EPSILON);
+                let engine = catalog.engine_of(preset).name.to_string();
+                (engine, (terms.iter().map(alike).collect(), is_plain))
+            })
+            .collect()
+    };
+    let change = "inference_requests_in_system_change_per_second";
+    assert_eq!(series(change), series("inference_requests_in_system"));
+    assert_eq!(series(change).len(), 8);
+    let metric = catalog.resolve(change).expect("resolves");
+    assert_eq!(metric.negative, crate::core::metric::Missing::Zero, "alone, a fall is served as 0");
+    assert_eq!(metric.window(), Some(Duration::from_mins(1)));
+    let raw = catalog.resolve("vllm:num_requests_running").expect("resolves");
+    assert_eq!(raw.window(), None, "by its own name it is a gauge");
+}
+
+#[test]
+fn a_gauge_by_its_own_name_is_never_its_slope() {
+    let facts = "help: N., unit: requests/s, semantics: extensive, direction: neither";
+    let text = file("a", &format!("- {{ name: n, {facts}, value: {{ term: {{ slope: [a] }} }} }}\n"));
+    let catalog = Catalog::from_files(&[("a.yaml", &text)]).expect("loads");
+    assert!(catalog.resolve("n").is_some() && catalog.resolve("a").is_none());
 }
 
 #[test]

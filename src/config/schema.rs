@@ -22,6 +22,7 @@ mod composite;
 mod others;
 mod preset;
 mod query;
+mod share;
 mod source;
 
 pub use source::target_url;

@@ -25,8 +25,17 @@ pub enum Partial {
     Sum(f64),
     /// What is above and below the line of a ratio or a mean.
     Ratio(f64, f64),
-    /// The quantile wanted, and the buckets of a distribution in rising order of their bounds.
-    Buckets(f64, Vec<Bucket>),
+    /// What is wanted of a distribution, and its buckets in rising order of their bounds.
+    Buckets(Wanted, Vec<Bucket>),
+}
+
+/// What is wanted of a distribution's buckets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Wanted {
+    /// The quantile (0..1).
+    Quantile(f64),
+    /// The share of observations that are at most this, in the unit of the bounds.
+    Share(f64),
 }
 
 /// The number of this term is missing.
@@ -61,9 +70,12 @@ impl Partial {
             Self::Buckets(_, buckets) if buckets.iter().any(|bucket| !bucket.count.is_finite()) => {
                 Some(f64::NAN)
             }
-            Self::Buckets(q, mut buckets) => {
+            Self::Buckets(wanted, mut buckets) => {
                 let observed = buckets.iter().any(|bucket| bucket.count != 0.0);
-                observed.then(|| histogram::quantile(q, &mut buckets))
+                observed.then(|| match wanted {
+                    Wanted::Quantile(q) => histogram::quantile(q, &mut buckets),
+                    Wanted::Share(upto) => histogram::share(upto, &mut buckets),
+                })
             }
         }
     }
@@ -113,21 +125,22 @@ pub fn apply(formula: &Formula, columns: &[Column], cells: &[Option<f64>]) -> Re
         // Before anything is joined, so that engines that observe in other units can be.
         Formula::Mean { times } => Partial::Ratio(cell(Column::Sum)? * times, cell(Column::Count)?),
         Formula::Quantile { q, times } => {
-            let bucket = |upper: f64, count| Bucket { upper: upper * times, count };
-            let buckets: Vec<Bucket> = columns
-                .iter()
-                .zip(cells)
-                .filter_map(|(column, cell)| match (column, cell) {
-                    (Column::Bucket(upper), Some(count)) => Some(bucket(*upper, *count)),
-                    _ => None,
-                })
-                .collect();
-            if buckets.is_empty() {
-                return Err(MissingTerm(0));
-            }
-            Partial::Buckets(*q, buckets)
+            Partial::Buckets(Wanted::Quantile(*q), buckets(*times, columns, cells)?)
+        }
+        Formula::Share { upto, times } => {
+            Partial::Buckets(Wanted::Share(*upto), buckets(*times, columns, cells)?)
         }
     })
+}
+
+/// The buckets that are known, their bounds multiplied by `times`.
+fn buckets(times: f64, columns: &[Column], cells: &[Option<f64>]) -> Result<Vec<Bucket>, MissingTerm> {
+    let known = columns.iter().zip(cells).filter_map(|(column, cell)| match (column, cell) {
+        (Column::Bucket(upper), Some(count)) => Some(Bucket { upper: upper * times, count: *count }),
+        _ => None,
+    });
+    let buckets: Vec<Bucket> = known.collect();
+    if buckets.is_empty() { Err(MissingTerm(0)) } else { Ok(buckets) }
 }
 
 fn linear(terms: &[Weighted], columns: &[Column], cells: &[Option<f64>]) -> Result<f64, MissingTerm> {

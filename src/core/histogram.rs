@@ -1,4 +1,4 @@
-//! Quantiles: over the buckets of a classic Prometheus histogram, and over plain values.
+//! Quantiles and shares: over the buckets of a classic Prometheus histogram, and over plain values.
 //!
 //! Both follow PromQL (`histogram_quantile` and the `quantile` aggregation) to the last edge case,
 //! so that a signal reads the same here as in the dashboard beside it. An answer may thus be NaN
@@ -46,10 +46,7 @@ pub fn quantile(q: f64, buckets: &mut Vec<Bucket>) -> f64 {
     if let Some(answer) = outside_unit_interval(q) {
         return answer;
     }
-    // The total order puts NaN bounds at the ends, where they cannot upset the sort.
-    buckets.sort_by(|a, b| a.upper.total_cmp(&b.upper));
-    merge_equal_bounds(buckets);
-    make_cumulative(buckets);
+    put_in_order(buckets);
     let [finite @ .., total] = buckets.as_slice() else {
         return f64::NAN;
     };
@@ -70,6 +67,26 @@ pub fn quantile(q: f64, buckets: &mut Vec<Bucket>) -> f64 {
         None => Bucket { upper: 0.0, count: 0.0 },
     };
     below.upper + (bucket.upper - below.upper) * ((rank - below.count) / (bucket.count - below.count))
+}
+
+/// The share (0..1) of a classic histogram's observations that are at most `upto`, which is in the unit of
+/// the bucket bounds.
+///
+/// Buckets may come as for [`quantile`], and are left as it leaves them. The share is exact where `upto` is a
+/// bound. Within a bucket, observations are taken to lie evenly between its bounds, the first bucket
+/// starting at 0. Above the highest finite bound no more is known, so that what lies above it counts as
+/// above `upto` too: the share is never too high there.
+///
+/// NaN when `upto` is NaN; there is no `+Inf` bucket; there are fewer than two distinct bounds; or there
+/// are no observations.
+pub fn share(upto: f64, buckets: &mut Vec<Bucket>) -> f64 {
+    put_in_order(buckets);
+    match &buckets[..] {
+        [_, .., total] if total.upper == f64::INFINITY && !upto.is_nan() => {
+            count_at(buckets, upto) / total.count
+        }
+        _ => f64::NAN,
+    }
 }
 
 /// Adds the observations of another histogram; both are in rising order of their bounds.
@@ -141,6 +158,14 @@ fn outside_unit_interval(q: f64) -> Option<f64> {
     } else {
         None
     }
+}
+
+/// Sorts buckets, merges those with one bound, and makes counts that never fall of theirs.
+fn put_in_order(buckets: &mut Vec<Bucket>) {
+    // The total order puts NaN bounds at the ends, where they cannot upset the sort.
+    buckets.sort_by(|a, b| a.upper.total_cmp(&b.upper));
+    merge_equal_bounds(buckets);
+    make_cumulative(buckets);
 }
 
 /// Adds up the counts of neighbours with the same bound.

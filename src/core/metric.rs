@@ -134,6 +134,13 @@ pub enum Formula {
         /// What observations are multiplied by: a change of unit.
         times: f64,
     },
+    /// The share (0..1) of a distribution's observations that are at most so much.
+    Share {
+        /// The most that counts, in the metric's unit: after `times`.
+        upto: f64,
+        /// What observations are multiplied by: a change of unit.
+        times: f64,
+    },
     /// The mean of a distribution.
     Mean {
         /// What observations are multiplied by: a change of unit.
@@ -158,6 +165,10 @@ impl fmt::Display for Formula {
                 write!(f, "({}) / ({})", sum(numerator), sum(denominator))
             }
             Self::Quantile { q, times } => write!(f, "{}quantile {q} of the merged buckets", scale(*times)),
+            Self::Share { upto, times } => {
+                write!(f, "share of the merged buckets up to {upto}")?;
+                if is_one(*times) { Ok(()) } else { write!(f, ", bounds * {times}") }
+            }
             Self::Mean { times } => write!(f, "{}sum / count", scale(*times)),
         }
     }

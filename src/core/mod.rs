@@ -8,9 +8,9 @@
 pub mod autoscaler;
 pub mod composite;
 pub mod evaluate;
+pub mod expression;
 #[cfg(test)]
 pub(crate) mod fixtures;
-pub mod expression;
 pub mod fold;
 pub mod freshness;
 pub mod guard;
@@ -27,5 +27,6 @@ pub mod schedule;
 pub mod selector;
 pub mod series;
 pub mod signal;
+pub mod slope;
 pub mod time;
 pub mod workload;

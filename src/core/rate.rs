@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::time::Timestamp;
 
-/// A counter's value at a point in time. What it lost in resets has been added back, so values never
-/// fall.
+/// The value of a series at a point in time. To that of a counter, what it lost in resets has been added
+/// back, so that it never falls.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
     /// When it was sampled.
     pub at: Timestamp,
-    /// What it had counted by then.
+    /// What it was, or had counted, by then.
     pub value: f64,
 }
 

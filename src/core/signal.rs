@@ -50,6 +50,8 @@ pub enum Kind {
     Gauge,
     /// The per-second rate over the window, counter resets handled.
     Counter,
+    /// The per-second slope of a gauge over the window; below zero while it falls.
+    Slope,
     /// The per-second rate of every cumulative bucket over the window.
     Buckets,
     /// The per-second rates of a histogram's sum and count over the window.
@@ -159,7 +161,7 @@ pub const PRESENT: &str = "series";
 pub struct SeriesSignal {
     /// One column of numbers each. A histogram stands alone.
     pub terms: Vec<Term>,
-    /// The window of rates; `None` when every term is a gauge.
+    /// The window of rates and slopes; `None` when every term is a gauge.
     pub window: Option<Duration>,
     /// What carries a number.
     pub element: Element,
@@ -298,7 +300,9 @@ impl fmt::Display for RedisSignal {
         match &self.measure {
             RedisMeasure::ListLength => f.write_str("length of list ")?,
             RedisMeasure::StreamLag { group } => write!(f, "lag of group {group} in stream ")?,
-            RedisMeasure::StreamPending { group } => write!(f, "pending entries of group {group} in stream ")?,
+            RedisMeasure::StreamPending { group } => {
+                write!(f, "pending entries of group {group} in stream ")?
+            }
             RedisMeasure::SortedSetCardinality => f.write_str("members of sorted set ")?,
         }
         match &self.keys {

@@ -237,7 +237,7 @@ impl Script {
 
     fn cells(&self, kind: Kind) -> Vec<(Column, f64)> {
         match kind {
-            Kind::Gauge | Kind::Counter => vec![(Column::Term(0), self.value)],
+            Kind::Gauge | Kind::Counter | Kind::Slope => vec![(Column::Term(0), self.value)],
             Kind::Buckets => vec![(Column::Bucket(1.0), 10.0), (Column::Bucket(f64::INFINITY), 10.0)],
             Kind::Mean => vec![(Column::Sum, 10.0 * self.value), (Column::Count, 10.0)],
         }

@@ -48,7 +48,7 @@ fn counted(catalog: &Catalog) -> BTreeSet<String> {
         let Signal::Series(signal) = input.signal.as_ref() else { continue };
         for term in &signal.terms {
             let suffixes: &[&str] = match term.kind {
-                Kind::Gauge => &[],
+                Kind::Gauge | Kind::Slope => &[],
                 Kind::Counter => &[""],
                 Kind::Buckets | Kind::Mean => &["_bucket", "_sum", "_count"],
             };

@@ -31,6 +31,7 @@ mod registration;
 mod reload;
 mod rotation;
 mod shutdown;
+mod slopes;
 mod support;
 mod timestamps;
 mod upstream;

@@ -1,4 +1,4 @@
-//! Quantiles and means are those of PromQL: asked of a real Prometheus beside ours.
+//! Quantiles, means and shares are those of PromQL: asked of a real Prometheus beside ours.
 
 use std::fmt::Write as _;
 
@@ -37,12 +37,38 @@ async fn prometheus_quantiles_agree() {
     let prometheus = Prometheus::start(&targets).await;
     // Through a front that does not tell when it started, so that nobody waits for two minutes.
     let front = Front::start(Some(prometheus.url()), Answer::Pass).await;
-    let server = Server::of(&front.url()).await;
+    let share = |name: &str, rest: &str| {
+        format!(
+            "- {{ name: {name}, preset: inference_time_to_first_token_seconds, share: {{ below: {rest} }}\n"
+        )
+    };
+    let server = Server::configured(&format!(
+        "apiVersion: inferometer.dev/v1alpha1\nkind: Configuration\nsources:\n\
+         - {{ name: main, prometheus: {{ url: '{}' }} }}\nmetrics:\n{}{}{}{}",
+        front.url(),
+        share("in_time", "500ms } }"),
+        share("in_time_worst", "0.5 }, aggregate: min }"),
+        share("between", "0.15 } }"),
+        share("beyond", "1m } }"),
+    ))
+    .await;
 
     let rate =
         |suffix: &str, by: &str| format!("sum by ({by}) (rate({SERIES}_{suffix}{{namespace=\"ai\"}}[2m]))");
     let of_all = |q: f64| format!("histogram_quantile({q}, {})", rate("bucket", "le"));
     let of_pods = |q: f64| format!("histogram_quantile({q}, {})", rate("bucket", "le,pod"));
+    let up_to = |le: &str, by: &str| {
+        let bucket = format!("{SERIES}_bucket{{namespace=\"ai\",le=\"{le}\"}}");
+        format!("sum by ({by}) (rate({bucket}[2m])) / {}", rate("count", by))
+    };
+    let (low, high) = (up_to("0.1", ""), up_to("0.25", ""));
+    let shares = [
+        ("in_time", up_to("0.5", "")),
+        ("in_time_worst", format!("min({})", up_to("0.5", "pod"))),
+        // A third of the way from one bound to the next.
+        ("between", format!("{low} + ({high} - {low}) / 3")),
+        ("beyond", up_to("10.0", "")),
+    ];
     let statistics = [
         ("_p50", of_all(0.5)),
         ("_p90", of_all(0.9)),
@@ -56,8 +82,11 @@ async fn prometheus_quantiles_agree() {
         ("_mean_max", format!("max({} / {})", rate("sum", "pod"), rate("count", "pod"))),
     ];
     for round in 0..3 {
-        for (suffix, promql) in &statistics {
-            let metric = format!("inference_time_to_first_token_seconds{suffix}");
+        let named = statistics
+            .iter()
+            .map(|(suffix, promql)| (format!("inference_time_to_first_token_seconds{suffix}"), promql))
+            .chain(shares.iter().map(|(name, promql)| ((*name).to_owned(), promql)));
+        for (metric, promql) in named {
             until(&metric, seconds(15), async || {
                 let reply = server.client.get(&(value_path("ai", &metric, "") + "?explain=true")).await;
                 let now = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;

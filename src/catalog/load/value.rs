@@ -57,10 +57,11 @@ pub(super) fn value(file: &ValueFile) -> Result<(Value, Units), String> {
 }
 
 fn term(file: &TermFile) -> Result<Term, String> {
-    let (kind, names) = match (&file.gauge[..], &file.counter[..]) {
-        (gauge, []) if !gauge.is_empty() => (Kind::Gauge, gauge),
-        ([], counter) if !counter.is_empty() => (Kind::Counter, counter),
-        _ => return Err("a term has either `gauge` or `counter`".to_owned()),
+    let (kind, names) = match (&file.gauge[..], &file.counter[..], &file.slope[..]) {
+        (gauge, [], []) if !gauge.is_empty() => (Kind::Gauge, gauge),
+        ([], counter, []) if !counter.is_empty() => (Kind::Counter, counter),
+        ([], [], slope) if !slope.is_empty() => (Kind::Slope, slope),
+        _ => return Err("a term has either `gauge`, `counter` or `slope`".to_owned()),
     };
     let (fold, without) = match (&file.without[..], &file.max_without[..]) {
         (labels, []) => (Fold::Sum, labels),

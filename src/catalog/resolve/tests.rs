@@ -195,6 +195,40 @@ fn only_differences_may_fall_below_zero() {
 }
 
 #[test]
+fn a_share_is_a_ratio_of_the_buckets_that_quantiles_read() {
+    let catalog = catalog();
+    let name = "inference_time_to_first_token_seconds";
+    let (share, quantile) = (catalog.share(name, 0.5).expect("a share"), resolve(name));
+    assert_eq!(
+        (&*share.unit, share.semantics, share.direction),
+        ("ratio", Semantics::Intensive, Direction::Falls)
+    );
+    assert_eq!((share.range, share.aggregate), (Some((0.0, 1.0)), Aggregate::Pooled));
+    assert!(share.target.is_none() && share.help.starts_with("The share up to 0.5 seconds of: "));
+    assert_eq!(share.inputs.len(), quantile.inputs.len());
+    for (share, quantile) in share.inputs.iter().zip(&quantile.inputs) {
+        assert_eq!(share.signal, quantile.signal, "{}: one query for both", share.engine);
+        let Formula::Quantile { times, .. } = quantile.formula else { panic!("a quantile") };
+        assert_eq!(share.formula, Formula::Share { upto: 0.5, times }, "{}", share.engine);
+    }
+    let max = catalog.share(&format!("{name}_max"), 0.5).expect("a share");
+    assert_eq!(max.aggregate, Aggregate::Max);
+    let raw = catalog.share("nv_inference_first_response_histogram_ms", 250.0).expect("a share");
+    assert_eq!(raw.inputs[0].formula.to_string(), "share of the merged buckets up to 250");
+    let by_default_a_mean = catalog.share("inference_tokens_per_engine_step", 512.0).expect("a share");
+    let Signal::Series(signal) = by_default_a_mean.inputs[0].signal.as_ref() else { panic!("series") };
+    assert_eq!(signal.terms[0].kind, Kind::Buckets);
+    for none in
+        ["inference_requests_waiting", "gpu_utilization", "inference_prefix_cache_hit_ratio", "nothing"]
+    {
+        assert!(catalog.share(none, 0.5).is_none(), "{none}");
+    }
+    for suffix in ["_p95", "_mean", "_p95_max", "_sum"] {
+        assert!(catalog.share(&format!("{name}{suffix}"), 0.5).is_none(), "{suffix}");
+    }
+}
+
+#[test]
 fn elements_are_pods_series_or_devices() {
     let known_by =
         |labels: &[&str]| Element::Device(labels.iter().map(|label| (*label).to_owned()).collect());

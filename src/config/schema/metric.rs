@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::others::{self, Others};
+use super::share::{Below, share};
 use super::source::source_name;
 use super::{Names, composite, guards, preset, query};
 use crate::catalog::Catalog;
@@ -45,6 +46,7 @@ pub(in crate::config) struct Fields<'n> {
     pub(in crate::config) range: Option<Spanned<(f64, f64)>>,
     pub(in crate::config) aggregate: Option<Spanned<Aggregate>>,
     pub(in crate::config) window: Option<Spanned<Duration>>,
+    pub(in crate::config) share: Option<Spanned<Below>>,
     pub(in crate::config) scope: Option<Spanned<Scope>>,
     pub(in crate::config) hold: Option<Spanned<Duration>>,
     pub(in crate::config) refresh: Option<Duration>,
@@ -151,6 +153,7 @@ fn fields<'n>(
     let range = map.optional("range", diags, spanned(range));
     let aggregate = map.optional("aggregate", diags, spanned(scalar("an aggregate", aggregate)));
     let window = map.optional("window", diags, spanned(duration));
+    let share = map.optional("share", diags, spanned(share));
     let scope = map.optional("scope", diags, spanned(scope));
     let hold = map.optional("hold", diags, spanned(checked(duration, hold)));
     let refresh = map.optional("refresh", diags, checked(duration, refresh));
@@ -170,6 +173,7 @@ fn fields<'n>(
         range,
         aggregate,
         window,
+        share,
         scope,
         hold,
         refresh,

@@ -1,6 +1,7 @@
 //! A metric that takes a preset of the catalog and changes something about it.
 
 use super::metric::{Context, Fields};
+use super::share;
 use crate::catalog::{AGGREGATES, Catalog};
 use crate::config::decode::{accept, string};
 use crate::config::units::Refusal;
@@ -19,9 +20,15 @@ pub(super) fn metric(
         let refusal = names::unknown(context.catalog, "preset", &name, std::iter::empty());
         return accept(diags, node, Err(refusal));
     };
-    let mut metric = base;
+    let (mut metric, upto) = match &fields.share {
+        Some(share) => {
+            let (metric, upto) = share::of(diags, context.catalog, fields, (&name, &base), share)?;
+            (metric, Some(upto))
+        }
+        None => (base, None),
+    };
     if let Some(wanted) = fields.aggregate {
-        match aggregated(context.catalog, &name, metric, wanted.value) {
+        match aggregated(context.catalog, upto, &name, metric, wanted.value) {
             Ok(aggregated) => metric = aggregated,
             Err(refusal) => {
                 report(diags, &wanted, refusal);
@@ -58,8 +65,14 @@ fn report<T>(diags: &mut Diagnostics, field: &Spanned<T>, refusal: Refusal) {
     }
 }
 
-/// The preset `name` with another aggregate, by the rule for suffixes of names.
-fn aggregated(catalog: &Catalog, name: &str, base: Metric, wanted: Aggregate) -> Result<Metric, Refusal> {
+/// The preset `name`, or its share up to so much, with another aggregate, by the rule for suffixes of names.
+fn aggregated(
+    catalog: &Catalog,
+    upto: Option<f64>,
+    name: &str,
+    base: Metric,
+    wanted: Aggregate,
+) -> Result<Metric, Refusal> {
     if wanted == base.aggregate {
         return Ok(base);
     }
@@ -75,7 +88,9 @@ fn aggregated(catalog: &Catalog, name: &str, base: Metric, wanted: Aggregate) ->
         );
     }
     if let Some(suffix) = suffix {
-        return catalog.resolve(&format!("{name}{suffix}")).ok_or_else(|| {
+        let name = format!("{name}{suffix}");
+        let metric = upto.map_or_else(|| catalog.resolve(&name), |upto| catalog.share(&name, upto));
+        return metric.ok_or_else(|| {
             Refusal::new("a sum of ratios or quantiles means nothing")
                 .hint("leave `aggregate` out to pool all pods")
         });

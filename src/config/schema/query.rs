@@ -21,6 +21,11 @@ pub(super) fn metric(diags: &mut Diagnostics, fields: &Fields<'_>, node: &Node) 
             .error_at(&window.span, "`window` is for presets: a query has its ranges in itself")
             .hint("remove it, and write `[2m]` in the query");
     }
+    if let Some(share) = &fields.share {
+        diags
+            .error_at(&share.span, "`share` is for presets")
+            .hint("divide the rate of the bucket that ends there by that of the count");
+    }
     let text = string(diags, node)?;
     let query = accept(diags, node, promql::parse(&text))?;
     let semantics = fields.semantics?.value;

@@ -244,6 +244,41 @@ fn engines_that_observe_in_other_units_are_merged_in_one() {
 }
 
 #[test]
+fn a_share_is_that_of_the_merged_buckets() {
+    let share = |upto| Formula::Share { upto, times: 1.0 };
+    let set = Rows::default()
+        .histogram("pod=a,namespace=n", 0.0, &[(1.0, 30.0), (2.0, 40.0), (INF, 40.0)])
+        .histogram("pod=b,namespace=n", 0.0, &[(1.0, 0.0), (2.0, 5.0), (INF, 10.0)])
+        .histogram("pod=c,namespace=n", 0.0, &[(1.0, 0.0), (2.0, 0.0), (INF, 0.0)])
+        .by_pod();
+    assert_eq!(values(&set, &Element::Pod, &share(1.0)), [Some(0.75), Some(0.0), None]);
+    assert_eq!(pooled(&set, &Element::Pod, &share(1.0)), Some(0.6), "not the mean of shares");
+    assert_eq!(pooled(&set, &Element::Pod, &share(60.0)), Some(0.9), "above the last bound");
+    let idle = Rows::default().histogram("pod=a,namespace=n", 0.0, &[(1.0, 0.0), (INF, 0.0)]).by_pod();
+    assert_eq!(pooled(&idle, &Element::Pod, &share(1.0)), None);
+    let without = Rows::default().cells("pod=a", 0.0, [(Column::Sum, 1.0)]).by_pod();
+    let cells = &all(&without, &Element::Pod)[0].cells;
+    assert_eq!(apply(&share(1.0), without.columns(), cells), Err(MissingTerm(0)));
+    for bad in [f64::NAN, INF] {
+        let set = Rows::default().histogram("pod=a", 0.0, &[(1.0, 4.0), (2.0, bad), (INF, 8.0)]).by_pod();
+        assert!(is_nan(pooled(&set, &Element::Pod, &share(1.0))), "{bad}");
+    }
+}
+
+#[test]
+fn a_share_is_up_to_a_number_in_the_metrics_unit() {
+    let [seconds, milliseconds] = [1.0, 0.001].map(|times: f64| {
+        let set = Rows::default()
+            .histogram("pod=a", 0.0, &[(0.5 / times, 4.0), (1.0 / times, 8.0), (INF, 8.0)])
+            .by_pod();
+        let share = Formula::Share { upto: 0.75, times };
+        apply(&share, set.columns(), &all(&set, &Element::Pod)[0].cells).expect("complete")
+    });
+    assert_eq!(milliseconds, seconds);
+    assert_eq!(seconds.finish(), Some(0.75));
+}
+
+#[test]
 fn a_broken_bucket_never_becomes_a_quantile() {
     for bad in [f64::NAN, INF, -INF] {
         for index in 0..3 {
@@ -282,8 +317,9 @@ fn results_of_two_engines_join_before_the_last_step() {
     assert_eq!(join(Partial::Sum(3.0), Partial::Sum(4.0)), Some(7.0));
     assert_eq!(join(Partial::Ratio(1.0, 2.0), Partial::Ratio(0.0, 8.0)), Some(0.1));
     let bucket = |upper, count| Bucket { upper, count };
-    let vllm = Partial::Buckets(0.5, vec![bucket(1.0, 1.0), bucket(INF, 1.0)]);
-    let sglang = Partial::Buckets(0.5, vec![bucket(1.0, 0.0), bucket(4.0, 3.0), bucket(INF, 3.0)]);
+    let vllm = Partial::Buckets(Wanted::Quantile(0.5), vec![bucket(1.0, 1.0), bucket(INF, 1.0)]);
+    let sglang =
+        Partial::Buckets(Wanted::Quantile(0.5), vec![bucket(1.0, 0.0), bucket(4.0, 3.0), bucket(INF, 3.0)]);
     // Four observations, the second a third of the way between 1 and 4.
     assert_eq!(join(vllm, sglang), Some(2.0));
 }
@@ -317,7 +353,7 @@ proptest! {
         let total = a.last().unwrap().count + b.last().unwrap().count;
         prop_assert_eq!(merged.last().unwrap().count, total);
         // The merged quantile lies between the two histograms' own.
-        let own = |buckets: &[Bucket]| Partial::Buckets(0.9, buckets.to_vec()).finish();
+        let own = |buckets: &[Bucket]| Partial::Buckets(Wanted::Quantile(0.9), buckets.to_vec()).finish();
         if let (Some(a), Some(b), Some(both)) = (own(&a), own(&b), own(&merged)) {
             prop_assert!(a.min(b) - 1e-6 <= both && both <= a.max(b) + 1e-6, "{a} {b} {both}");
         }

@@ -55,6 +55,44 @@ fn the_first_bucket_starts_at_zero_unless_its_bound_is_not_positive() {
 }
 
 #[test]
+fn a_share_is_exact_at_a_bound_and_on_the_line_between_two() {
+    let of = |upto: f64, pairs: &[(f64, f64)]| share(upto, &mut buckets(pairs));
+    // 10 observations up to 1, 30 in (1, 2], 40 in (2, 4], 20 above.
+    let h = &[(1.0, 10.0), (2.0, 40.0), (4.0, 80.0), (INF, 100.0)];
+    for (upto, expected) in [
+        (-1.0, 0.0),
+        (0.0, 0.0),
+        (0.5, 0.05),
+        (1.0, 0.1),
+        (1.5, 0.25),
+        (2.0, 0.4),
+        (3.5, 0.7),
+        (4.0, 0.8),
+        // Nobody knows how far above 4 the others are.
+        (4.1, 0.8),
+        (1e9, 0.8),
+        (INF, 1.0),
+    ] {
+        assert_close(of(upto, h), expected);
+    }
+    let shuffled = &[(INF, 100.0), (2.0, 20.0), (4.0, 80.0), (2.0, 20.0), (1.0, 10.0)];
+    assert_close(of(1.5, shuffled), 0.25);
+    assert_close(of(1.5, &[(1.0, 6.0), (2.0, 4.0), (INF, 8.0)]), 0.75);
+    assert_close(of(-1.5, &[(-1.0, 6.0), (2.0, 6.0), (INF, 8.0)]), 0.0);
+    assert_close(of(-1.0, &[(-1.0, 6.0), (2.0, 6.0), (INF, 8.0)]), 0.75);
+}
+
+#[test]
+fn there_is_no_share_without_data() {
+    let of = |upto: f64, pairs: &[(f64, f64)]| share(upto, &mut buckets(pairs));
+    assert!(of(1.0, &[]).is_nan());
+    assert!(of(1.0, &[(1.0, 10.0), (2.0, 10.0)]).is_nan(), "no +Inf bucket");
+    assert!(of(1.0, &[(1.0, 0.0), (INF, 0.0)]).is_nan(), "no observation");
+    assert!(of(f64::NAN, &[(1.0, 5.0), (INF, 10.0)]).is_nan());
+    assert!(of(1.0, &[(INF, 10.0)]).is_nan(), "no other bucket");
+}
+
+#[test]
 fn has_no_answer_without_data() {
     let h = &[(1.0, 10.0), (INF, 10.0)];
     assert!(of(f64::NAN, h).is_nan());
@@ -153,6 +191,25 @@ fn histogram() -> impl Strategy<Value = Vec<Bucket>> {
 }
 
 proptest! {
+    #[test]
+    fn a_share_undoes_a_quantile(
+        rises in proptest::collection::vec((1..20u8, 0.5..10.0f64), 1..8),
+        q in 0.01..1.0f64,
+    ) {
+        let (mut upper, mut count) = (0.0, 0.0);
+        let mut pairs: Vec<(f64, f64)> = rises
+            .iter()
+            .map(|(width, rise)| {
+                upper += f64::from(*width);
+                count += rise;
+                (upper, count)
+            })
+            .collect();
+        pairs.push((INF, count));
+        let at_most = share(of(q, &pairs), &mut buckets(&pairs));
+        prop_assert!((at_most - q).abs() < 1e-9, "{} and not {}", at_most, q);
+    }
+
     #[test]
     fn stays_within_bounds_and_rises_with_q(h in histogram(), a in 0.0..=1.0_f64, b in 0.0..=1.0_f64) {
         let (low, high) = (quantile(a.min(b), &mut h.clone()), quantile(a.max(b), &mut h.clone()));

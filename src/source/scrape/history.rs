@@ -1,4 +1,4 @@
-//! What a target's pages said of late: the latest page, and of older ones as many as rates need.
+//! What a target's pages said of late: the latest page, and of older ones as many as rates and slopes need.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use super::layout::{Known, Layout, Layouts};
 use super::page::Page;
 use super::wanted::Wanted;
 use crate::core::rate::{Point, rate};
+use crate::core::slope::slope;
 use crate::core::time::Timestamp;
 
 /// Of pages of some age, one is kept for each such part of it: over a window, the line between two
@@ -117,16 +118,26 @@ impl History {
     /// The rate of a series over the `window` that ends with the latest page. It stays what it is
     /// while the target is silent, and is as old as that page.
     pub(super) fn rate(&self, series: usize, window: Duration) -> Option<f64> {
-        let now = self.pages.last()?.at;
+        let counted =
+            |(page, point): (&Page, Point)| Point { value: point.value + page.lost(series), ..point };
+        rate(self.samples(series).map(counted), window, self.pages.last()?.at)
+    }
+
+    /// The slope of a series over that `window`.
+    pub(super) fn slope(&self, series: usize, window: Duration) -> Option<f64> {
+        slope(self.samples(series).map(|(_, point)| point), window, self.pages.last()?.at)
+    }
+
+    /// The samples of a series as the pages tell them, each with its page.
+    fn samples(&self, series: usize) -> impl Iterator<Item = (&Page, Point)> {
         let mut last: Option<Timestamp> = None;
-        let points = self.pages.iter().filter_map(|page| {
+        self.pages.iter().filter_map(move |page| {
             let (value, at) = (page.value(series)?, page.time(series));
             // What is told again with its old time is no new sample.
             let is_new = last.is_none_or(|last| last < at);
             last = last.max(Some(at));
-            is_new.then(|| Point { at, value: value + page.lost(series) })
-        });
-        rate(points, window, now)
+            is_new.then_some((page, Point { at, value }))
+        })
     }
 
     /// How many series are held: those of all pages, whether the latest has them or not.

@@ -38,7 +38,7 @@ struct Row {
 #[derive(Debug)]
 struct Cell {
     column: Column,
-    is_rate: bool,
+    kind: Kind,
     fold: Fold,
     /// Alternatives, preferred first.
     groups: Vec<Group>,
@@ -123,12 +123,13 @@ impl Plan {
     }
 
     fn number(&self, cell: &Cell, history: &History) -> Option<f64> {
-        let one = |series: usize| {
-            if cell.is_rate {
-                return history.rate(series, self.window);
+        let one = |series: usize| match cell.kind {
+            Kind::Gauge => {
+                let (value, _) = history.latest(series)?;
+                Some(value).filter(|value| self.blank_from.is_none_or(|blank| *value < blank))
             }
-            let (value, _) = history.latest(series)?;
-            Some(value).filter(|value| self.blank_from.is_none_or(|blank| *value < blank))
+            Kind::Slope => history.slope(series, self.window),
+            Kind::Counter | Kind::Buckets | Kind::Mean => history.rate(series, self.window),
         };
         let join = |a: f64, b: f64| match cell.fold {
             Fold::Sum => a + b,
@@ -175,8 +176,8 @@ impl Rows {
                 if matches!(part, Part::Number | Part::Count | Part::Time) {
                     row.times.push(groups.clone());
                 }
-                let is_rate = term.kind != Kind::Gauge;
-                row.cells.extend(column.map(|column| Cell { column, is_rate, fold: term.fold, groups }));
+                let (kind, fold) = (term.kind, term.fold);
+                row.cells.extend(column.map(|column| Cell { column, kind, fold, groups }));
             }
         }
     }
@@ -189,7 +190,7 @@ impl Rows {
             let groups = vec![Group { series, behind: Arc::default() }];
             let row = self.row(Labels::new(vec![(PRESENT.into(), Arc::clone(name))]));
             row.times.push(groups.clone());
-            row.cells.push(Cell { column: Column::Term(0), is_rate: false, fold: Fold::Max, groups });
+            row.cells.push(Cell { column: Column::Term(0), kind: Kind::Gauge, fold: Fold::Max, groups });
         }
     }
 
@@ -215,7 +216,7 @@ pub(super) enum Part {
 /// How the names of the samples end that a series of this kind is made of, and what each is to it.
 pub(super) fn parts(kind: Kind) -> &'static [(&'static str, Part)] {
     match kind {
-        Kind::Gauge | Kind::Counter => &[("", Part::Number)],
+        Kind::Gauge | Kind::Counter | Kind::Slope => &[("", Part::Number)],
         Kind::Buckets => &[("_bucket", Part::Bucket), ("_count", Part::Time)],
         Kind::Mean => &[("_sum", Part::Sum), ("_count", Part::Count)],
     }

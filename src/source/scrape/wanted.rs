@@ -19,7 +19,7 @@ const IDLE: Duration = Duration::from_mins(6);
 pub(super) struct Wanted {
     /// Counts changes: a page read for a lower number may lack what is wanted now.
     pub(super) version: u64,
-    /// Each with the longest window over which it is counted; zero for what is only read as it is.
+    /// Each with the longest window over which it is counted; zero for what is a gauge, which may fall.
     names: HashMap<Arc<str>, Duration>,
     keep: Duration,
 }
@@ -105,7 +105,7 @@ impl Wants {
                 *longest = window.max(*longest);
             });
         }
-        let keep = names.values().max().copied().unwrap_or_default();
+        let keep = signals.keys().filter_map(|signal| signal.window()).max().unwrap_or_default();
         self.wanted.send_if_modified(|wanted| {
             *wanted = Arc::new(Wanted { version: wanted.version + 1, names, keep });
             is_more
@@ -123,7 +123,10 @@ fn names_of(signal: &Signal, take: &mut impl FnMut(Arc<str>, Duration)) {
         Signal::Query(_) | Signal::Schedule(_) | Signal::Redis(_) => return,
     };
     for term in terms {
-        let window = if term.kind == Kind::Gauge { Duration::ZERO } else { window.unwrap_or_default() };
+        let window = match term.kind {
+            Kind::Gauge | Kind::Slope => Duration::ZERO,
+            Kind::Counter | Kind::Buckets | Kind::Mean => window.unwrap_or_default(),
+        };
         for series in &term.series {
             for (suffix, _) in parts(term.kind) {
                 take(format!("{}{suffix}", series.name).into(), window);

@@ -24,6 +24,19 @@ fn a_sum_of_gauges() {
 }
 
 #[test]
+fn a_sum_of_slopes() {
+    insta::assert_snapshot!(cluster("inference_requests_in_system_change_per_second"), @r#"
+    label_replace(deriv(vllm:num_requests_running{server=""}[1m]), "_part", "0", "", "")
+    or label_replace(deriv(vllm:num_requests_waiting{server=""}[1m]), "_part", "1", "", "")
+    or label_replace(timestamp(vllm:num_requests_running{server=""}) or timestamp(vllm:num_requests_waiting{server=""}), "_part", "t", "", "")
+    "#);
+    let ray = of("ray_vllm", "inference_requests_in_system_change_per_second", &Coverage::Cluster);
+    insta::assert_snapshot!(ray.lines().next().expect("a line"), @r#"label_replace(deriv(ray_vllm_num_requests_running[1m]) or deriv(ray_vllm:num_requests_running[1m]), "_part", "0", "", "")"#);
+    let sglang = of("sglang", "inference_requests_in_system_change_per_second", &Coverage::Cluster);
+    insta::assert_snapshot!(sglang.lines().next().expect("a line"), @r#"label_replace(max without (tp_rank, pp_rank, moe_ep_rank) (deriv(sglang:num_running_reqs{priority=""}[1m])), "_part", "0", "", "")"#);
+}
+
+#[test]
 fn alternatives_are_joined_series_by_series() {
     insta::assert_snapshot!(cluster("inference_kv_cache_utilization"), @r#"
     label_replace(vllm:kv_cache_usage_perc or vllm:gpu_cache_usage_perc, "_part", "0", "", "")

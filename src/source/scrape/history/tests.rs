@@ -3,7 +3,8 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::fixtures::{at, seconds};
+use crate::core::fixtures::{at, seconds, series_signal};
+use crate::core::signal::{Element, Kind};
 use crate::source::scrape::fixtures::{Pages, counter, gauge};
 use crate::source::scrape::page::Unfit;
 
@@ -49,6 +50,46 @@ fn rates_are_over_the_window_that_ends_with_the_latest_page() {
     assert_eq!(pages.rate(20), Some(2.0));
     assert_eq!(pages.rate(10), Some(0.0), "a shorter window than the longest");
     assert_eq!(counted(20, &["5"]).rate(20), None);
+}
+
+#[test]
+fn slopes_are_of_the_numbers_as_they_are_told() {
+    let slope = series_signal(Kind::Slope, &["c"], Some(40), Element::Pod);
+    let alone = |values: &[&str]| {
+        let mut pages = Pages::of([&slope]);
+        for (index, value) in values.iter().enumerate() {
+            pages.take(
+                index as f64 * 10.0,
+                &if value.is_empty() { String::new() } else { format!("c {value}\n") },
+            );
+        }
+        pages.history.slope(pages.place("c", ""), seconds(40))
+    };
+    assert_eq!(alone(&["80", "60", "40", "20", "0"]), Some(-2.0));
+    assert_eq!(alone(&["5"]), None, "it has just appeared");
+    assert_eq!(alone(&["", "", "", "", "5"]), None, "as a series of a known target");
+    assert_eq!(alone(&["0", "0", "0", "0", "0", "10"]), Some(0.2), "over the window's samples alone");
+    // Somebody else counts it, for whom every fall is a reset.
+    let mut both = Pages::of([&slope, &counter(40)]);
+    for (index, value) in [80, 60, 40, 20, 0].into_iter().enumerate() {
+        both.take(index as f64 * 10.0, &format!("c {value}\n"));
+    }
+    assert_eq!(both.history.slope(both.place("c", ""), seconds(40)), Some(-2.0));
+    assert!(both.rate(40).is_some_and(|rate| rate > 0.0));
+}
+
+#[test]
+fn a_thinned_history_keeps_its_slope() {
+    let mut pages = Pages::of([&series_signal(Kind::Slope, &["c"], Some(600), Element::Pod)]);
+    let level = |second: u32| if second < 300 { 10.0 } else { 70.0 };
+    for second in 0..=600 {
+        pages.take(f64::from(second), &format!("c {}\n", level(second)));
+    }
+    assert!(pages.history.pages() < 120, "{} pages", pages.history.pages());
+    let found = pages.history.slope(pages.place("c", ""), seconds(600)).expect("a slope");
+    // A step half way: one and a half times its height over the window.
+    let expected = 1.5 * 60.0 / 600.0;
+    assert!((found - expected).abs() < 0.05 * expected, "{found} and not {expected}");
 }
 
 #[test]

@@ -142,6 +142,13 @@ fn alternatives_are_joined_series_by_series() {
     let rate = signal(vec![term(Kind::Counter, &["new", "old"])], 10, None);
     assert_rows("the one that has a rate", &rate, &["old 0\n", "old 20\nnew 5\n"], &[": 0=2 @10"]);
     assert_rows("both have", &rate, &["old 0\nnew 0\n", "old 20\nnew 50\n"], &[": 0=5 @10"]);
+    let slope = signal(vec![term(Kind::Slope, &["new", "old"])], 10, None);
+    assert_rows("the one that has a slope", &slope, &["old 20\n", "old 0\nnew 5\n"], &[": 0=-2 @10"]);
+    assert_rows("both have one", &slope, &["old 20\nnew 0\n", "old 0\nnew 50\n"], &[": 0=5 @10"]);
+    assert_rows("it has just appeared", &slope, &["h 1\n", "h 1\nold 5\n"], &[": @10"]);
+    assert_rows("gone", &slope, &["old 20\n", "h 1\n"], &[]);
+    let slopes = signal(vec![term(Kind::Slope, &["g"]), term(Kind::Slope, &["h"])], 10, None);
+    assert_rows("side by side", &slopes, &["g 0\nh 30\n", "g 10\nh 10\n"], &[": 0=1 1=-2 @10"]);
 }
 
 #[test]

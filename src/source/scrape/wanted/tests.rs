@@ -22,6 +22,8 @@ fn each_kind_wants_its_own_names() {
         (signal(Kind::Gauge, "x", None), &[("x", 0)][..]),
         // The window of other terms is none of a gauge's.
         (signal(Kind::Gauge, "x", Some(60)), &[("x", 0)]),
+        // A gauge may fall: that is no reset.
+        (signal(Kind::Slope, "x", Some(60)), &[("x", 0)]),
         (signal(Kind::Counter, "x_total", Some(60)), &[("x_total", 60)]),
         (signal(Kind::Buckets, "x", Some(120)), &[("x_bucket", 120), ("x_count", 120)]),
         (signal(Kind::Mean, "x", Some(120)), &[("x_count", 120), ("x_sum", 120)]),
@@ -33,6 +35,15 @@ fn each_kind_wants_its_own_names() {
         let expected: Vec<_> = expected.iter().map(|(name, window)| ((*name).to_owned(), *window)).collect();
         assert_eq!(names(&wants), expected, "{signal}");
     }
+}
+
+#[test]
+fn pages_are_kept_for_slopes_too() {
+    let wants = Wants::default();
+    wants.ask(&signal(Kind::Slope, "x", Some(60)), at(0.0));
+    assert_eq!(wants.wanted().keep(), seconds(60));
+    wants.ask(&signal(Kind::Counter, "x", Some(30)), at(0.0));
+    assert_eq!(wants.wanted().keep(), seconds(60));
 }
 
 #[test]
