@@ -6,7 +6,7 @@ use crate::core::composite::{Composite, Part, WhenMissing};
 use crate::core::fixtures::{Cluster, pod};
 use crate::core::metric::Semantics;
 use crate::core::population;
-use crate::core::workload::Owner;
+use crate::core::workload::{Owner, Pod};
 use std::sync::Arc;
 
 /// A gauge of each pod, by another name than the fleet's queue.

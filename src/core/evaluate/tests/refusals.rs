@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::core::signal::Signal;
 use crate::core::series::Silent;
 use crate::core::signal::{Factor, SeriesRef};
 
