@@ -134,7 +134,13 @@ pub struct GuardStep {
 /// Where steps are noted, if anybody wants to know.
 type Steps<'a> = Option<&'a mut Vec<GuardStep>>;
 
-fn note(steps: &mut Steps<'_>, guard: &str, before: Option<f64>, after: Option<f64>, why: impl FnOnce() -> String) {
+fn note(
+    steps: &mut Steps<'_>,
+    guard: &str,
+    before: Option<f64>,
+    after: Option<f64>,
+    why: impl FnOnce() -> String,
+) {
     if let Some(steps) = steps {
         let acts = before.map(f64::to_bits) != after.map(f64::to_bits);
         steps.push(GuardStep { guard: guard.to_owned(), acts, before, after, why: why() });
@@ -179,7 +185,13 @@ impl Guards {
 
     /// What becomes of a value that is known. It does so during a fallback too, so that the guards are
     /// where they should be when that ends.
-    fn guard(&self, memory: &mut Memory, mut reading: Reading, now: Timestamp, steps: &mut Steps<'_>) -> Reading {
+    fn guard(
+        &self,
+        memory: &mut Memory,
+        mut reading: Reading,
+        now: Timestamp,
+        steps: &mut Steps<'_>,
+    ) -> Reading {
         let mut value = reading.value;
         if let Some(slew) = &self.slew {
             let before = value;

@@ -53,7 +53,8 @@ impl Asker {
         let natural = reckoning.highest(replicas)?;
         // Where that is within the tolerance, a lower value of the same count may be below it.
         let lower = reckoning.highest_below_tolerance();
-        let exact = [Some(natural), lower].into_iter().flatten().find(|one| reckoning.wants(*one) == replicas);
+        let exact =
+            [Some(natural), lower].into_iter().flatten().find(|one| reckoning.wants(*one) == replicas);
         let chosen = exact.or_else(|| (reckoning.asks(natural) == replicas).then_some(natural))?;
         Some(Quantity::from_f64(chosen as f64 / 1000.0).ok()?.as_f64())
     }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::metric::Fields;
 use crate::config::decode::{accept, checked, duration, integer, spanned};
 use crate::config::source::quoted;
 use crate::config::units::{Refusal, parse_duration};
 use crate::config::{Diagnostics, MapDecoder, Node, Spanned};
 use crate::core::guard::{Activation, Clamp, Fallback, Guards, Slew, Speed, Substitute};
+use crate::core::metric::Metric;
 use crate::core::quantity::Quantity;
 
 /// What takes longer is for people to see to.
@@ -131,8 +133,29 @@ fn together(diags: &mut Diagnostics, activation: &Spanned<Activation>, clamp: Cl
     }
     if clamp.max.is_some_and(|max| max < threshold) {
         diags
-            .error_at(&activation.span, "the clamp keeps the value from ever being active: it would always be 0")
+            .error_at(
+                &activation.span,
+                "the clamp keeps the value from ever being active: it would always be 0",
+            )
             .hint("activation comes after the clamp: make `max` larger, or the threshold smaller");
+    }
+}
+
+/// Whether the metric can reach what its guards speak of.
+pub(super) fn reach(diags: &mut Diagnostics, fields: &Fields<'_>, metric: &Metric) {
+    let (Some(name), Some((low, high)), Some(activation)) =
+        (&fields.name, metric.range, metric.guards.activation)
+    else {
+        return;
+    };
+    if activation.threshold > high {
+        let Activation { threshold, .. } = activation;
+        diags
+            .error_at(
+                &name.span,
+                format!("no value reaches {threshold}, the activation: it would always be 0"),
+            )
+            .hint(format!("its values lie within [{low}, {high}]"));
     }
 }
 
