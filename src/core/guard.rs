@@ -99,7 +99,8 @@ pub struct Fallback {
 /// What is served in place of a value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Substitute {
-    /// The last value, for at most so long after it was known; then the error.
+    /// The last value, for at most so long after it was known; then the error. Only for autoscalers that
+    /// compare an average with it: repeated, any other value multiplies the replicas each time.
     Last(Duration),
     /// This value.
     Value(f64),

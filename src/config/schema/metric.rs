@@ -80,7 +80,7 @@ pub(super) fn metric(
         let metric = common(metric, &fields);
         warn(diags, &fields, &metric, context.catalog);
         lint::metric(diags, &fields, &metric);
-        guards::reach(diags, &fields, &metric);
+        guards::suit(diags, &fields, &metric);
         if let Some((node, query)) = query {
             lint::query(diags, node, &query, &metric, context.catalog);
         }

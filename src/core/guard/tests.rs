@@ -285,6 +285,18 @@ fn the_last_value_is_the_one_that_was_served() {
 }
 
 #[test]
+fn a_last_value_is_not_repeated_to_who_multiplies_by_it() {
+    let mut asked = Asked::fallback(0, None, 60, Substitute::Last(seconds(120)));
+    asked.askers = vec![asker("a", Goal::AverageValue(10.0), 2, 2), asker("b", Goal::Value(0.8), 2, 2)];
+    asked.known(0.0, 12.0);
+    assert_eq!(
+        asked.refused(1.0).unwrap_err().to_string(),
+        "queue: no series: none; no fallback: HPA ai/b multiplies its replicas by the value, so the last one must \
+         not be repeated; a fallback of `replicas` can be"
+    );
+}
+
+#[test]
 fn a_substitute_passes_no_other_guard() {
     let mut asked = Asked::fallback(0, None, 60, Substitute::Value(7.0));
     asked.guards.clamp = Some(Clamp { min: None, max: Some(5.0) });
