@@ -112,6 +112,7 @@ fn every_field_is_documented_and_no_other() {
     let mut fields: Vec<&str> = lists.flat_map(|list| list.split(", ")).collect();
     let rows = DOCS.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
     let mut documented: Vec<&str> = rows.map(|(name, _)| name).collect();
-    (fields.sort_unstable(), documented.sort_unstable());
+    fields.sort_unstable();
+    documented.sort_unstable();
     assert_eq!(documented, fields);
 }

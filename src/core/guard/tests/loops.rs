@@ -165,6 +165,22 @@ fn a_source_that_fails_every_second_refresh_turns_nothing() {
     }
 }
 
+/// What `until` is for, and that these loops would show a turn.
+#[test]
+fn followed_in_and_out_of_its_fallback_the_fleet_would_turn_for_ever() {
+    let fallback = Fallback {
+        after: Duration::ZERO,
+        failures: None,
+        until: Duration::ZERO,
+        with: Substitute::Replicas(7),
+    };
+    for goal in GOALS {
+        let guards = Guards { fallback: Some(fallback.clone()), ..Guards::default() };
+        let course = World::of(guards, goal, 4, &nervous()).run(0, |_| 4.0, failing(15));
+        assert!(turns(&course.replicas) > 400, "{goal:?}: {:?}", course.replicas);
+    }
+}
+
 #[test]
 fn nor_does_it_after_an_outage_that_the_fallback_has_bridged() {
     for goal in GOALS {
