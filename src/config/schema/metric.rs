@@ -122,6 +122,7 @@ fn built(diags: &mut Diagnostics, fields: &Fields<'_>, context: &Context<'_>) ->
     let metric = common(metric, fields);
     warn(diags, fields, &metric, context.catalog);
     lint::metric(diags, fields, &metric);
+    guards::suit(diags, fields, &metric);
     if let Some((node, query)) = query {
         lint::query(diags, node, &query, &metric, context.catalog);
     }

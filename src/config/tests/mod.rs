@@ -2,6 +2,7 @@ mod decode;
 mod diagnostic;
 mod docs;
 mod fixtures;
+mod guards;
 mod locate;
 mod parse;
 mod promql;
