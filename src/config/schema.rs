@@ -18,6 +18,7 @@ use crate::source::Definition;
 pub(super) mod metric;
 mod preset;
 mod query;
+mod schedule;
 mod source;
 
 pub use source::target_url;

@@ -29,6 +29,7 @@ mod quickstart;
 mod registration;
 mod reload;
 mod rotation;
+mod schedule;
 mod shutdown;
 mod support;
 mod timestamps;

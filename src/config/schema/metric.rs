@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::source::source_name;
-use super::{Names, preset, query};
+use super::{Names, preset, query, schedule};
 use crate::catalog::Catalog;
 use crate::config::decode::{checked, duration, metric_name, one_of, spanned, string};
 use crate::config::source::quoted;
@@ -30,7 +30,7 @@ pub(super) struct Context<'c> {
 /// The fields as written.
 pub(in crate::config) struct Fields<'n> {
     pub(in crate::config) name: Option<Spanned<String>>,
-    /// `preset` or `promql` with its value.
+    /// `preset`, `promql` or `schedule` with its value.
     pub(in crate::config) value: Option<(&'static str, &'n Node)>,
     pub(in crate::config) description: Option<String>,
     pub(in crate::config) source: Option<Spanned<String>>,
@@ -69,6 +69,7 @@ pub(super) fn metric(
     let name = fields.name.clone();
     let metric = match fields.value {
         Some(("preset", node)) => preset::metric(diags, &fields, node, context).map(|metric| (metric, None)),
+        Some(("schedule", node)) => schedule::metric(diags, &fields, node).map(|metric| (metric, None)),
         Some((_, node)) => {
             query::metric(diags, &fields, node).map(|(metric, query)| (metric, Some((node, query))))
         }
@@ -97,7 +98,7 @@ fn fields<'n>(diags: &mut Diagnostics, node: &'n Node) -> Option<Fields<'n>> {
     let name = map.required("name", diags, spanned(metric_name));
     let description = map.optional("description", diags, string);
     let source = map.optional("source", diags, spanned(source_name));
-    let value = map.choice(&["preset", "promql"], true, diags);
+    let value = map.choice(&["preset", "promql", "schedule"], true, diags);
     let unit = map.optional("unit", diags, spanned(string));
     let semantics = if value.is_some_and(|(what, _)| what == "promql") {
         map.required("type", diags, spanned(semantics))

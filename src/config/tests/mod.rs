@@ -6,3 +6,4 @@ mod locate;
 mod parse;
 mod promql;
 mod scalar;
+mod schedule;

@@ -22,6 +22,9 @@ use crate::core::time::Timestamp;
 /// So many days are looked at: a leap day that has to be a Monday comes every 28 years, or 40 around 2100.
 const HORIZON: u32 = 41 * 366;
 
+/// Every minute of an hour as a list fits, and more than one of them.
+const LONGEST: usize = 400;
+
 /// Where the calendar is looked at for what does not depend on now.
 const REFERENCE: Date = jiff::civil::date(2000, 1, 1);
 
@@ -79,6 +82,13 @@ impl Cron {
     /// # Errors
     /// What is wrong and where; also for a pattern that no day matches, such as 30 February.
     pub fn parse(text: &str) -> Result<Self, BadCron> {
+        if text.len() > LONGEST {
+            return Err(BadCron {
+                message: format!("a pattern has at most {LONGEST} characters"),
+                hint: "use ranges and steps, like `8-18` and `*/5`".to_owned(),
+                place: None,
+            });
+        }
         let fields: Vec<(usize, &str)> = text
             .split_whitespace()
             .map(|field| (field.as_ptr() as usize - text.as_ptr() as usize, field))

@@ -95,7 +95,7 @@ fn plain() -> impl Strategy<Value = Plain> {
 const MINUTES: i64 = 21 * 24 * 60;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn every_minute_of_three_weeks_around_a_jump(
