@@ -151,8 +151,7 @@ async fn serve(args: Args) -> Result<ExitCode> {
         },
     };
     let definitions = sources.definitions(&flags, configuration);
-    let source_names: Vec<String> =
-        definitions.sources.iter().map(|source| source.name().to_owned()).collect();
+    let source_names = sources.names();
     let engine = Engine::new(Arc::clone(&catalog), definitions, Pace::default(), Arc::clone(&telemetry));
     let engine = Arc::new(match inventory {
         Some(inventory) => engine.within(inventory),

@@ -48,7 +48,9 @@ impl CheckedMetric {
         let query = |input: &crate::core::metric::Input| {
             (Arc::clone(&input.engine), promql::compile(&input.signal, &Coverage::Cluster))
         };
-        Self { queries: metric.inputs.iter().map(query).collect(), metric: metric.clone() }
+        // What is not read by a query has none.
+        let queries = metric.inputs.iter().map(query).filter(|(_, query)| !query.is_empty());
+        Self { queries: queries.collect(), metric: metric.clone() }
     }
 }
 

@@ -23,6 +23,7 @@ mod others;
 mod preset;
 mod query;
 mod share;
+mod schedule;
 mod source;
 
 pub use source::target_url;

@@ -23,6 +23,7 @@ mod credentials;
 mod http;
 mod intern;
 pub mod prometheus;
+pub mod schedule;
 pub mod scrape;
 
 pub use self::credentials::{Auth, Text};

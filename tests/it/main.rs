@@ -30,6 +30,7 @@ mod quickstart;
 mod registration;
 mod reload;
 mod rotation;
+mod schedule;
 mod shutdown;
 mod slopes;
 mod support;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::others::{self, Others};
 use super::share::{Below, share};
 use super::source::source_name;
-use super::{Names, composite, guards, preset, query};
+use super::{Names, composite, guards, preset, query, schedule};
 use crate::catalog::Catalog;
 use crate::config::decode::{checked, duration, metric_name, one_of, spanned, string};
 use crate::config::source::quoted;
@@ -36,7 +36,7 @@ pub(super) struct Context<'c> {
 /// The fields as written.
 pub(in crate::config) struct Fields<'n> {
     pub(in crate::config) name: Option<Spanned<String>>,
-    /// `preset` or `promql` with its value.
+    /// `preset`, `promql` or `schedule` with its value.
     pub(in crate::config) value: Option<(&'static str, &'n Node)>,
     pub(in crate::config) description: Option<String>,
     pub(in crate::config) source: Option<Spanned<String>>,
@@ -92,8 +92,8 @@ pub(super) fn signal(
 }
 
 /// What a metric may be made of, and a signal of a composite.
-const METRIC: &[&str] = &["preset", "promql", "signals"];
-const SIGNAL: &[&str] = &["preset", "promql", "metric"];
+const METRIC: &[&str] = &["preset", "promql", "schedule", "signals"];
+const SIGNAL: &[&str] = &["preset", "promql", "schedule", "metric"];
 
 /// What the fields mean; `None` if that is wrong, which has been reported.
 fn built(diags: &mut Diagnostics, fields: &Fields<'_>, context: &Context<'_>) -> Option<Metric> {
@@ -113,6 +113,7 @@ fn built(diags: &mut Diagnostics, fields: &Fields<'_>, context: &Context<'_>) ->
     let (metric, query) = match fields.value? {
         ("preset", node) => (preset::metric(diags, fields, node, context)?, None),
         ("metric", node) => return others::metric(diags, node, context),
+        ("schedule", node) => (schedule::metric(diags, fields, node)?, None),
         ("signals", node) => (composite::metric(diags, fields, node, context)?, None),
         (_, node) => {
             let (metric, query) = query::metric(diags, fields, node)?;

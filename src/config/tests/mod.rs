@@ -8,3 +8,4 @@ mod parse;
 mod promql;
 mod scalar;
 mod shares;
+mod schedule;
