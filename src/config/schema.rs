@@ -18,6 +18,7 @@ use crate::source::Definition;
 pub(super) mod metric;
 mod preset;
 mod query;
+mod redis;
 mod source;
 
 pub use source::target_url;
@@ -113,6 +114,7 @@ pub(super) fn configuration(
     let mut sources = Vec::new();
     let mut names = Some(Names::default());
     let mut no_promql = Vec::new();
+    let mut redis = Vec::new();
     let mut pods_at = None;
     if let Some((_, node)) = map.get("sources") {
         for item in node.items(diags, "a list of sources").unwrap_or_default() {
@@ -120,6 +122,10 @@ pub(super) fn configuration(
             let name = declared.as_ref().and_then(|declared| declared.name.clone());
             if let Some(declared) = declared.as_ref().filter(|declared| !declared.knows_promql) {
                 no_promql.extend(declared.name.iter().map(|name| name.value.clone()));
+            }
+            if let Some(has_namespace) = declared.as_ref().and_then(|declared| declared.redis) {
+                let name = name.as_ref().map(|name| name.value.clone()).unwrap_or_default();
+                redis.push(redis::Known { name, has_namespace });
             }
             pods_at = pods_at.or_else(|| declared.as_ref().and_then(|declared| declared.pods_at));
             match (name, &mut names) {
@@ -129,7 +135,7 @@ pub(super) fn configuration(
             sources.extend(declared.and_then(|declared| declared.definition));
         }
     }
-    let context = metric::Context { catalog, sources: names.as_ref(), no_promql: &no_promql };
+    let context = metric::Context { catalog, sources: names.as_ref(), no_promql: &no_promql, redis: &redis };
     let mut metrics = Vec::new();
     let mut metric_names = Names::default();
     if let Some((_, node)) = map.get("metrics") {

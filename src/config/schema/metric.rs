@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::source::source_name;
-use super::{Names, preset, query};
+use super::{Names, preset, query, redis};
 use crate::catalog::Catalog;
 use crate::config::decode::{checked, duration, metric_name, one_of, spanned, string};
 use crate::config::source::quoted;
@@ -25,12 +25,14 @@ pub(super) struct Context<'c> {
     pub(super) sources: Option<&'c Names>,
     /// The sources that know no PromQL.
     pub(super) no_promql: &'c [String],
+    /// The sources that are a Redis.
+    pub(super) redis: &'c [redis::Known],
 }
 
 /// The fields as written.
 pub(in crate::config) struct Fields<'n> {
     pub(in crate::config) name: Option<Spanned<String>>,
-    /// `preset` or `promql` with its value.
+    /// `preset`, `promql` or `redis` with its value.
     pub(in crate::config) value: Option<(&'static str, &'n Node)>,
     pub(in crate::config) description: Option<String>,
     pub(in crate::config) source: Option<Spanned<String>>,
@@ -63,12 +65,14 @@ pub(super) fn metric(
         && context.no_promql.contains(&name.value)
     {
         diags
-            .error_at(&name.span, "this source reads targets directly and knows no PromQL")
+            .error_at(&name.span, "this source knows no PromQL")
             .hint("name a source of kind `prometheus`, or a preset");
     }
+    redis::check_source(diags, &fields, context);
     let name = fields.name.clone();
     let metric = match fields.value {
         Some(("preset", node)) => preset::metric(diags, &fields, node, context).map(|metric| (metric, None)),
+        Some(("redis", node)) => redis::metric(diags, &fields, node).map(|metric| (metric, None)),
         Some((_, node)) => {
             query::metric(diags, &fields, node).map(|(metric, query)| (metric, Some((node, query))))
         }
@@ -97,7 +101,7 @@ fn fields<'n>(diags: &mut Diagnostics, node: &'n Node) -> Option<Fields<'n>> {
     let name = map.required("name", diags, spanned(metric_name));
     let description = map.optional("description", diags, string);
     let source = map.optional("source", diags, spanned(source_name));
-    let value = map.choice(&["preset", "promql"], true, diags);
+    let value = map.choice(&["preset", "promql", "redis"], true, diags);
     let unit = map.optional("unit", diags, spanned(string));
     let semantics = if value.is_some_and(|(what, _)| what == "promql") {
         map.required("type", diags, spanned(semantics))
