@@ -26,6 +26,7 @@ mod manifests;
 mod outage;
 mod quantiles;
 mod quickstart;
+mod redis;
 mod registration;
 mod reload;
 mod rotation;

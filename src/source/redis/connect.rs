@@ -191,7 +191,15 @@ fn certificates(auth: &Auth) -> Result<TlsCertificates, SourceError> {
         }
         None => None,
     };
-    Ok(TlsCertificates { client_tls, root_cert: auth.ca.as_deref().map(read).transpose()? })
+    let root_cert = auth.ca.as_deref().map(|path| {
+        let pem = read(path)?;
+        // The driver would trust nobody, and call every server's certificate wrong.
+        if memchr::memmem::find(&pem, b"BEGIN CERTIFICATE").is_none() {
+            return Err(SourceError::Credentials(format!("{} holds no certificate", path.display())));
+        }
+        Ok(pem)
+    });
+    Ok(TlsCertificates { client_tls, root_cert: root_cert.transpose()? })
 }
 
 fn unusable_tls(_: redis::RedisError) -> SourceError {
