@@ -113,7 +113,9 @@ impl Redis {
     async fn read(&self, signal: &RedisSignal, now: Timestamp) -> Result<Answer, SourceError> {
         let numbers = match self.attempt(signal).await {
             // The server went away and may be back: a connection of before tells nothing of now.
-            Err((failure, true)) if failure.lost => self.attempt(signal).await.map_err(|(failure, _)| failure),
+            Err((failure, true)) if failure.lost => {
+                self.attempt(signal).await.map_err(|(failure, _)| failure)
+            }
             outcome => outcome.map_err(|(failure, _)| failure),
         };
         let mut builder = Builder::default();
@@ -194,4 +196,3 @@ impl Source for Redis {
         matches!(signal, Signal::Redis(_))
     }
 }
-

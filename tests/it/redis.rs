@@ -17,7 +17,10 @@ fn configuration(source: &str, metrics: &[(&str, &str)]) -> String {
         .iter()
         .map(|(name, what)| format!("- {{ name: {name}, redis: {what}, refresh: 1s, hold: 3s }}\n"))
         .collect();
-    format!("{HEAD}sources:\n- name: jobs\n  redis: {{ namespace: jobs, {source} }}\nmetrics:\n{}", metrics.concat())
+    format!(
+        "{HEAD}sources:\n- name: jobs\n  redis: {{ namespace: jobs, {source} }}\nmetrics:\n{}",
+        metrics.concat()
+    )
 }
 
 fn of_url(redis: &Redis, metrics: &[(&str, &str)]) -> String {
@@ -108,8 +111,9 @@ async fn redis_lengths() {
     let problem = server.client.problem("other", "one", "").await;
     assert!(problem.code == 503 && !problem.message.contains(" 3"), "{problem}");
     // A key can be selected like any other label.
-    let encode = server.client.value("jobs", "both", "key=jobs:encode").await;
-    assert!(encode.is_err(), "labels cannot hold this: {encode:?}");
+    let due = server.client.value("jobs", "due", "key=due").await.expect("it is one of the keys");
+    assert_eq!(due.text, "2");
+    assert!(server.client.value("jobs", "due", "key=other").await.is_err());
 
     redis.push("jobs:render", 2);
     reads(&server, "one", "5").await;
@@ -155,7 +159,9 @@ async fn redis_databases_are_apart() {
     let redis = Redis::start("").await;
     redis.push("jobs", 1);
     redis.cli(&["-n", "3", "RPUSH", "jobs", "a", "b"]);
-    let url = |database: u8| format!("redis: {{ url: \"redis://{}/{database}\", namespace: jobs }}", redis.address());
+    let url = |database: u8| {
+        format!("redis: {{ url: \"redis://{}/{database}\", namespace: jobs }}", redis.address())
+    };
     let server = Server::configured(&format!(
         "{HEAD}sources:\n- {{ name: zero, {} }}\n- {{ name: three, {} }}\n- {{ name: absent, {} }}\n\
          metrics:\n- {{ name: a, source: zero, redis: {{ list: jobs }} }}\n\

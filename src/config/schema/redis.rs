@@ -72,16 +72,16 @@ pub(super) fn check_source(diags: &mut Diagnostics, fields: &Fields<'_>, context
                 &node.span,
                 format!("whose are these keys? Source {} has no `namespace`", quoted(&known.name)),
             )
-            .hint("give the source a `namespace`, or write `scope: cluster` to let every namespace read this");
+            .hint(
+                "give the source a `namespace`, or write `scope: cluster` to let every namespace read this",
+            );
     }
 }
 
 /// Decodes what stands under `redis`.
 pub(super) fn metric(diags: &mut Diagnostics, fields: &Fields<'_>, node: &Node) -> Option<Metric> {
     if let Some(window) = &fields.window {
-        diags
-            .error_at(&window.span, "`window` is for rates: a length is what it is now")
-            .hint("remove it");
+        diags.error_at(&window.span, "`window` is for rates: a length is what it is now").hint("remove it");
     }
     let signal = signal(diags, node)?;
     let semantics = fields.semantics.map_or(Semantics::Extensive, |semantics| semantics.value);
@@ -124,7 +124,8 @@ pub(super) fn metric(diags: &mut Diagnostics, fields: &Fields<'_>, node: &Node) 
 fn signal(diags: &mut Diagnostics, node: &Node) -> Option<RedisSignal> {
     let mut map = node.mapping(diags, "`redis`")?;
     let what = map.choice(&WHAT, true, diags);
-    let keys = what.and_then(|(what, node)| if what.ends_with('s') { keys(diags, node) } else { one(diags, node) });
+    let keys =
+        what.and_then(|(what, node)| if what.ends_with('s') { keys(diags, node) } else { one(diags, node) });
     let is_stream = what.is_some_and(|(what, _)| what.starts_with("stream"));
     let (mut group, mut measure) = (None, None);
     if is_stream {
@@ -155,9 +156,7 @@ fn keys(diags: &mut Diagnostics, node: &Node) -> Option<RedisKeys> {
     }
     let mut keys = list(checked(string, key))(diags, node)?;
     if keys.is_empty() {
-        diags
-            .error_at(&node.span, "this names no key")
-            .hint("write `[a, b]`, or `{ pattern: \"jobs:*\" }`");
+        diags.error_at(&node.span, "this names no key").hint("write `[a, b]`, or `{ pattern: \"jobs:*\" }`");
         return None;
     }
     if keys.len() > MAX_KEYS {

@@ -116,7 +116,8 @@ async fn cluster(settings: &Settings, secrets: &Secrets, addresses: &[Address]) 
     if settings.tls {
         builder = builder.certs(certificates(&settings.auth)?);
     }
-    let client = builder.build().map_err(|error| if settings.tls { unusable_tls(error) } else { failed(error) })?;
+    let client =
+        builder.build().map_err(|error| if settings.tls { unusable_tls(error) } else { failed(error) })?;
     let connection = client.get_async_connection().await.map_err(failed)?;
     Ok(Link { wire: Wire::Cluster(connection), place })
 }
@@ -136,9 +137,8 @@ pub(super) async fn ask_sentinels(
     let ask = |address| -> Asked<'_> {
         Box::pin(async move {
             let sentinel = one(settings, address, &secrets.sentinel, 0).await?;
-            let unknown = || {
-                SourceError::Refused(format!("Sentinel {address} watches no primary called {master}"))
-            };
+            let unknown =
+                || SourceError::Refused(format!("Sentinel {address} watches no primary called {master}"));
             match primary_by(sentinel.clone(), master).await {
                 Ok(primary) => Ok((sentinel, primary.ok_or_else(unknown)?)),
                 Err(failure) => Err(failure.error),

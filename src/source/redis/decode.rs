@@ -175,3 +175,6 @@ pub(super) fn address(reply: &Value) -> Result<Option<super::Address>, SourceErr
         _ => Err(unusable("something that is no address of a primary")),
     }
 }
+
+#[cfg(test)]
+mod tests;

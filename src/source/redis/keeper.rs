@@ -89,7 +89,8 @@ impl Keeper {
         // The other half of the time is for the primary.
         let within: Duration = self.settings.timeout / 2;
         if let Some(known) = sentinel.take()
-            && let Ok(Ok(Some(primary))) = timeout(within / 2, connect::primary_by(known.clone(), master)).await
+            && let Ok(Ok(Some(primary))) =
+                timeout(within / 2, connect::primary_by(known.clone(), master)).await
         {
             *sentinel = Some(known);
             return Ok(Some(primary));

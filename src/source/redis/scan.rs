@@ -64,7 +64,9 @@ async fn all_answered(link: &mut Link, answered: usize) -> Result<(), Failure> {
             let what = format!("{answered} of {primaries} primaries of the cluster were asked");
             Err(SourceError::Partial(what).into())
         }
-        None => Err(SourceError::Partial("some slots are served by no node of the cluster".to_owned()).into()),
+        None => {
+            Err(SourceError::Partial("some slots are served by no node of the cluster".to_owned()).into())
+        }
     }
 }
 

@@ -70,10 +70,12 @@ async fn redis_over_tls() {
     let redis = Redis::with_tls(&lines("server"), &login).await;
     redis.push("jobs:render", 6);
     let url = |redis: &Redis| format!("url: \"rediss://{}\"", redis.address());
-    let client = format!("auth: {{ clientCertificate: {{ certFile: \"{certificate}\", keyFile: \"{key}\" }} }}");
+    let client =
+        format!("auth: {{ clientCertificate: {{ certFile: \"{certificate}\", keyFile: \"{key}\" }} }}");
     let trust = format!("caFile: \"{ca}\"");
 
-    let server = Server::configured(&configuration(&format!("{}, {trust}, {client}", url(&redis)), JOBS)).await;
+    let server =
+        Server::configured(&configuration(&format!("{}, {trust}, {client}", url(&redis)), JOBS)).await;
     reads(&server, "jobs", "6").await;
     let distrusting = Server::configured(&configuration(&format!("{}, {client}", url(&redis)), JOBS)).await;
     is_refused(&distrusting, "jobs", "invalid peer certificate: UnknownIssuer").await;
@@ -81,6 +83,7 @@ async fn redis_over_tls() {
     is_refused(&nameless, "jobs", &redis.address()).await;
     let impostor = Redis::with_tls(&lines("elsewhere"), &[&login[..], &["--insecure"]].concat()).await;
     impostor.push("jobs:render", 9);
-    let server = Server::configured(&configuration(&format!("{}, {trust}, {client}", url(&impostor)), JOBS)).await;
+    let server =
+        Server::configured(&configuration(&format!("{}, {trust}, {client}", url(&impostor)), JOBS)).await;
     is_refused(&server, "jobs", "certificate not valid for name").await;
 }

@@ -53,10 +53,11 @@ async fn redis_cluster() {
     let mut nodes = [Redis::node().await, Redis::node().await, Redis::node().await];
     let addresses = nodes.each_ref().map(Redis::address);
     let made = output(
-        std::process::Command::new("redis-cli")
-            .args(["--cluster", "create"])
-            .args(&addresses)
-            .args(["--cluster-replicas", "0", "--cluster-yes"]),
+        std::process::Command::new("redis-cli").args(["--cluster", "create"]).args(&addresses).args([
+            "--cluster-replicas",
+            "0",
+            "--cluster-yes",
+        ]),
     );
     assert!(made.status.success(), "{made:?}");
     let cli = |command: &[&str]| nodes[0].cli(&[&["-c"], command].concat());
@@ -109,10 +110,12 @@ async fn redis_cluster() {
     println!("{problem}");
     nodes[2].restart().await;
     // It comes back empty: what it held is gone, and this is known.
-    until("the cluster is whole", seconds(20), async || match server.client.value("jobs", "matching", "").await {
-        Ok(value) if value.number < 24.0 => Ok(()),
-        Ok(value) => Err(value.text),
-        Err(problem) => Err(problem.to_string()),
+    until("the cluster is whole", seconds(20), async || {
+        match server.client.value("jobs", "matching", "").await {
+            Ok(value) if value.number < 24.0 => Ok(()),
+            Ok(value) => Err(value.text),
+            Err(problem) => Err(problem.to_string()),
+        }
     })
     .await;
 }

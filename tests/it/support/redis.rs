@@ -39,7 +39,8 @@ impl Redis {
     /// Starts a node of a cluster that is yet to be made.
     pub(crate) async fn node() -> Self {
         let (port, bus) = (free_port(), free_port());
-        let lines = format!("port {port}\ncluster-enabled yes\ncluster-port {bus}\ncluster-node-timeout 1000");
+        let lines =
+            format!("port {port}\ncluster-enabled yes\ncluster-port {bus}\ncluster-node-timeout 1000");
         Self::run(&[], port, &lines, &[]).await
     }
 
@@ -102,10 +103,7 @@ impl Redis {
     pub(crate) fn cli(&self, command: &[&str]) -> String {
         let port = self.port.to_string();
         let ran = output(
-            Command::new("redis-cli")
-                .args(["-h", "127.0.0.1", "-p", &port])
-                .args(&self.login)
-                .args(command),
+            Command::new("redis-cli").args(["-h", "127.0.0.1", "-p", &port]).args(&self.login).args(command),
         );
         (text(&ran.stdout) + &text(&ran.stderr)).trim().to_owned()
     }

@@ -32,7 +32,9 @@ pub(super) fn redis(diags: &mut Diagnostics, node: &Node) -> Option<Settings> {
     if let Some((key, _)) = &tls
         && has_url
     {
-        diags.error_at(&key.span, "a URL says by itself whether TLS is spoken").hint("write it with rediss://");
+        diags
+            .error_at(&key.span, "a URL says by itself whether TLS is spoken")
+            .hint("write it with rediss://");
     }
     let namespace = map.optional("namespace", diags, checked(string, namespace));
     let auth_node = map.get("auth");
@@ -142,7 +144,9 @@ fn addresses(diags: &mut Diagnostics, node: &Node, port: u16) -> Option<Vec<Addr
 fn address(text: &str, port: u16) -> Result<Address, Refusal> {
     let hint = || format!("write it like `redis-0.redis:{port}`");
     if text.contains("://") {
-        return Err(Refusal::new("this is an address, not a URL").hint(format!("{}; for TLS, `tls: true`", hint())));
+        return Err(
+            Refusal::new("this is an address, not a URL").hint(format!("{}; for TLS, `tls: true`", hint()))
+        );
     }
     if text.contains('@') {
         return Err(Refusal::new("an address must not contain credentials").hint("use `auth` for them"));
