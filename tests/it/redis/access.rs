@@ -4,7 +4,7 @@ use crate::support::pki::{Authority, Subject};
 use crate::support::redis::Redis;
 use crate::support::{Server, replace_file};
 
-use super::{configuration, is_refused, reads};
+use super::{configuration, is_refused, is_settled, reads};
 
 const JOBS: &[(&str, &str)] = &[("jobs", "{ list: jobs:render }"), ("secret", "{ list: secret }")];
 
@@ -26,6 +26,7 @@ async fn redis_users() {
     let server = Server::configured(&configuration(&format!("{url}, {auth}"), JOBS)).await;
     reads(&server, "jobs", "2").await;
     is_refused(&server, "secret", "the user of this source has no right to LLEN secret").await;
+    is_settled(&server, "jobs").await;
 
     // The file changes, and the server with it: no restart.
     assert_eq!(allow("second-5d0e"), "OK");

@@ -4,7 +4,7 @@ use crate::support::command::output;
 use crate::support::redis::Redis;
 use crate::support::{Server, seconds, until};
 
-use super::{configuration, is_refused, of_url, reads, stream};
+use super::{configuration, is_refused, is_settled, of_url, reads, stream};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_behind_sentinel() {
@@ -60,15 +60,16 @@ async fn redis_cluster() {
         ]),
     );
     assert!(made.status.success(), "{made:?}");
-    let cli = |command: &[&str]| nodes[0].cli(&[&["-c"], command].concat());
-    until("every slot is served", seconds(20), async || {
-        let info = cli(&["CLUSTER", "INFO"]);
-        if info.contains("cluster_state:ok") { Ok(()) } else { Err(info) }
+    until("every node serves", seconds(20), async || {
+        let infos = nodes.each_ref().map(|node| node.cli(&["CLUSTER", "INFO"]));
+        let are_well = infos.iter().all(|info| info.contains("cluster_state:ok"));
+        if are_well { Ok(()) } else { Err(infos.join("\n")) }
     })
     .await;
     // By their names they are spread over all three.
     for index in 0..12 {
-        cli(&["RPUSH", &format!("jobs:{index}"), "a", "b"]);
+        let reply = nodes[0].cli(&["-c", "RPUSH", &format!("jobs:{index}"), "a", "b"]);
+        assert_eq!(reply, "2");
     }
     let at = |node: &Redis| node.cli(&["DBSIZE"]).parse::<usize>().unwrap_or(0);
     assert!(nodes.iter().all(|node| at(node) > 0), "{:?}", nodes.each_ref().map(at));
@@ -87,6 +88,8 @@ async fn redis_cluster() {
     reads(&server, "named", "24").await;
     reads(&server, "matching", "24").await;
     reads(&server, "lag", "2").await;
+    is_settled(&server, "named").await;
+    is_settled(&server, "matching").await;
 
     let mistaken = Server::configured(&of_url(&nodes[0], &metrics)).await;
     is_refused(&mistaken, "named", "for a Redis Cluster, configure `cluster` instead of `url`").await;

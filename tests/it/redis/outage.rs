@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use crate::support::redis::Redis;
 use crate::support::{Problem, Server, Value, seconds};
 
-use super::{of_url, reads};
+use super::{is_settled, of_url, reads};
 
 /// What is answered until the first refusal, and that refusal.
 async fn until_refused(server: &Server) -> (Vec<Value>, Problem) {
@@ -39,6 +39,7 @@ async fn redis_dies_and_returns() {
     redis.push("jobs", 3);
     let server = Server::configured(&of_url(&redis, &[("jobs", "{ list: jobs }")])).await;
     reads(&server, "jobs", "3").await;
+    is_settled(&server, "jobs").await;
 
     redis.kill();
     let silence = until_refused(&server).await;
@@ -69,6 +70,7 @@ async fn redis_falls_silent() {
     redis.push("jobs", 3);
     let server = Server::configured(&of_url(&redis, &[("jobs", "{ list: jobs }")])).await;
     reads(&server, "jobs", "3").await;
+    is_settled(&server, "jobs").await;
     redis.signal("STOP");
     let silence = until_refused(&server).await;
     redis.signal("CONT");
