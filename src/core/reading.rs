@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::guard::GuardStep;
 use super::quantity::Quantity;
-use super::series::Labels;
 use super::schedule::Transition;
+use super::series::Labels;
 use super::signal::{Element, Signal};
 use super::time::Timestamp;
 

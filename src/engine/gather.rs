@@ -140,11 +140,8 @@ impl Engine {
         let wanted = || binding.slots.iter().zip(&there);
         wanted().filter(|(_, there)| **there).for_each(|(slot, _)| self.touch(slot, binding, asker));
         for (slot, there) in wanted() {
-            let snapshot = if *there {
-                Some(leaf.read(slot, asker, slot.ready(asker, deadline).await))
-            } else {
-                None
-            };
+            let snapshot =
+                if *there { Some(leaf.read(slot, asker, slot.ready(asker, deadline).await)) } else { None };
             leaf.snapshots.push(snapshot);
         }
         leaf

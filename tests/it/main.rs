@@ -27,6 +27,7 @@ mod names;
 mod outage;
 mod quantiles;
 mod quickstart;
+mod redis;
 mod registration;
 mod reload;
 mod rotation;

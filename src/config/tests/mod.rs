@@ -7,5 +7,5 @@ mod locate;
 mod parse;
 mod promql;
 mod scalar;
-mod shares;
 mod schedule;
+mod shares;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::core::signal::Signal;
 use crate::core::series::Silent;
+use crate::core::signal::Signal;
 use crate::core::signal::{Factor, SeriesRef};
 
 /// The sentence and the word for our own metrics.
