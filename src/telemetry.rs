@@ -22,7 +22,7 @@ use prometheus_client::registry::Registry;
 const CODES: [u16; 15] = [200, 304, 400, 401, 403, 404, 405, 406, 414, 431, 500, 503, 504, 429, 0];
 
 /// Refusal reasons, as `Refusal::reason` names them; any other counts under the last.
-const REASONS: [&str; 11] = [
+const REASONS: [&str; 12] = [
     "unlisted",
     "loading",
     "source_down",
@@ -32,6 +32,7 @@ const REASONS: [&str; 11] = [
     "no_series",
     "incomplete",
     "idle",
+    "budget",
     "unservable",
     "unconfigured",
 ];

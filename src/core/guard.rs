@@ -9,6 +9,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A metric's own guards. A budget is not among them, since it is about what others ask as well.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Guards {
@@ -83,4 +85,20 @@ pub enum Substitute {
     Value(f64),
     /// The value that lets each autoscaler that asks want so many replicas, through its own target.
     Replicas(u32),
+}
+
+/// What one guard made of a value, for people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardStep {
+    /// Which guard.
+    pub guard: String,
+    /// Whether it changes anything now.
+    pub acts: bool,
+    /// The value before it; `None` for a refusal.
+    pub before: Option<f64>,
+    /// The value after it.
+    pub after: Option<f64>,
+    /// Why.
+    pub why: String,
 }

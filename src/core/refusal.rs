@@ -113,6 +113,16 @@ pub enum Refusal {
         /// The window without observations.
         window: Option<Duration>,
     },
+    /// A budget holds back what the value would justify, and no value says so to everyone who asks.
+    #[error("{metric}: budget {budget}: {reason}")]
+    Budget {
+        /// The metric asked for.
+        metric: String,
+        /// The budget's name.
+        budget: String,
+        /// Why there is no value that it allows.
+        reason: String,
+    },
     /// The value cannot be told to an HPA.
     #[error("{metric}: {cause}")]
     Unservable {
@@ -136,6 +146,7 @@ impl Refusal {
             Self::Unlisted { .. } => "unlisted",
             Self::Incomplete { .. } => "incomplete",
             Self::Idle { .. } => "idle",
+            Self::Budget { .. } => "budget",
             Self::Unservable { .. } => "unservable",
         }
     }
