@@ -6,6 +6,9 @@ use std::time::Duration;
 use super::{Budget, WhenLost, is_amount};
 use crate::core::time::Timestamp;
 
+/// Clocks may differ by so much. What was remembered as further ahead happened now.
+const SKEW: Duration = Duration::from_mins(1);
+
 /// What is remembered of a budget from one look to the next, and across restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Breaker {
@@ -73,10 +76,9 @@ impl Breaker {
         Self { state: State::Unknown, since: now, lost_since: Some(now) }
     }
 
-    /// One that others remember, or that was before a restart. What they say of times to come, because
-    /// a clock is wrong, counts as now.
-    pub fn remembered(state: State, since: Timestamp, now: Timestamp) -> Self {
-        Self { state, since: since.min(now), lost_since: None }
+    /// One that others remember, or that was before a restart.
+    pub fn remembered(state: State, since: Timestamp) -> Self {
+        Self { state, since, lost_since: None }
     }
 
     /// The breaker after one look at the spend, in the limit's unit. A spend that is no amount of money
@@ -86,10 +88,11 @@ impl Breaker {
     /// open, which costs some replicas for a while; closed might cost the budget.
     #[must_use]
     pub fn step(&self, budget: &Budget, spend: Option<f64>, now: Timestamp) -> Self {
+        let before = if self.since > now.plus(SKEW) { now } else { self.since };
         let Some(spend) = spend.filter(|spend| is_amount(*spend)) else {
-            return Self { lost_since: self.lost_since.or(Some(now)), ..*self };
+            return Self { lost_since: self.lost_since.or(Some(now)), since: before, ..*self };
         };
-        let was_open_long_enough = || now.since(self.since) >= budget.minimum_open;
+        let was_open_long_enough = || now.since(before) >= budget.minimum_open;
         let state = match self.state {
             _ if spend >= budget.limit => State::Open,
             State::Open if spend < budget.reset_below && was_open_long_enough() => State::Closed,
@@ -97,16 +100,24 @@ impl Breaker {
             State::Unknown => State::Open,
             state => state,
         };
-        let since = if state == self.state { self.since } else { now };
+        let since = if state == self.state { before } else { now };
         Self { state, since, lost_since: None }
     }
 
-    /// The one of two that all replicas follow: the later change counts, and of two at once the open one.
+    /// This one, where all replicas follow what is remembered: a change that is later than the remembered
+    /// one stays, and one that is the same was theirs first. Of two at once the open one counts.
     #[must_use]
-    pub fn agree(&self, other: &Self) -> Self {
-        let rank = |one: &Self| (one.state != State::Unknown, one.since, one.state == State::Open);
-        let leads = if rank(other) > rank(self) { other } else { self };
-        Self { lost_since: self.lost_since, ..*leads }
+    pub fn agree(&self, remembered: &Self) -> Self {
+        let is_later = |one: &Self, other: &Self| {
+            (one.since, one.state == State::Open) > (other.since, other.state == State::Open)
+        };
+        let stays = match (self.state, remembered.state) {
+            (_, State::Unknown) => true,
+            (own, other) if own == other || own == State::Unknown => false,
+            _ => is_later(self, remembered),
+        };
+        let leading = if stays { self } else { remembered };
+        Self { lost_since: self.lost_since, ..*leading }
     }
 
     /// What the budget does now.

@@ -69,7 +69,7 @@ impl Account {
     }
 
     /// Whether it holds values otherwise than `before`.
-    pub fn differs(&self, before: &Self) -> bool {
+    fn differs(&self, before: &Self) -> bool {
         !Arc::ptr_eq(&self.budget, &before.budget)
             || self.standing != before.standing
             || self.shares != before.shares
@@ -134,6 +134,35 @@ impl Ledger {
     pub fn unknown(budgets: impl IntoIterator<Item = Arc<Budget>>, now: Timestamp) -> Self {
         let accounts = budgets.into_iter().map(|budget| Account::unknown(budget, now)).collect();
         Self { version: 0, accounts, is_complete: false }
+    }
+
+    /// The ledger for other budgets: those that stay by their name stay as they are.
+    #[must_use]
+    pub fn revised(&self, budgets: &[Arc<Budget>], now: Timestamp) -> Self {
+        let account = |budget: &Arc<Budget>| {
+            let new = Account::unknown(Arc::clone(budget), now);
+            let Some(old) = self.accounts.iter().find(|old| old.budget.name == budget.name) else {
+                return new;
+            };
+            let shares = new.shares.map(|none| old.shares.clone().unwrap_or(none));
+            let standing = old.breaker.standing(budget, now);
+            Account { breaker: old.breaker, standing, shares, ..new }
+        };
+        let accounts = budgets.iter().map(account).collect();
+        Self { version: self.version + 1, accounts, is_complete: self.is_complete }
+    }
+
+    /// The ledger with newer accounts of the same budgets. Its version is another if any holds values
+    /// otherwise.
+    #[must_use]
+    pub fn updated(&self, accounts: &[Account], is_complete: bool) -> Self {
+        let newer = |old: &Account| {
+            accounts.iter().find(|new| Arc::ptr_eq(&new.budget, &old.budget)).unwrap_or(old).clone()
+        };
+        let accounts: Vec<Account> = self.accounts.iter().map(newer).collect();
+        let differs = is_complete != self.is_complete
+            || accounts.iter().zip(&self.accounts).any(|(new, old)| new.differs(old));
+        Self { version: self.version + u64::from(differs), accounts, is_complete }
     }
 
     /// Whether a budget may change the answer; quick where there is none.

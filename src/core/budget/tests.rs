@@ -84,7 +84,7 @@ fn reading(value: f64) -> Reading {
 
 /// A ledger of one budget in this state, over these HPAs.
 fn ledger(budget: Budget, state: State, spend: Option<f64>, fleet: &[Arc<Autoscaler>]) -> Ledger {
-    let breaker = Breaker::remembered(state, at(0.0), at(0.0));
+    let breaker = Breaker::remembered(state, at(0.0));
     let account = Account::new(Arc::new(budget), breaker, spend, fleet, None, at(1.0));
     Ledger { version: 1, accounts: vec![account], is_complete: true }
 }

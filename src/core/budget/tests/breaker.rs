@@ -8,7 +8,7 @@ struct Run(Budget, Breaker);
 
 impl Run {
     fn closed() -> Self {
-        Self(budget(), Breaker::remembered(State::Closed, at(0.0), at(0.0)))
+        Self(budget(), Breaker::remembered(State::Closed, at(0.0)))
     }
 
     fn look(&mut self, at_seconds: f64, spend: impl Into<Option<f64>>) -> Standing {
@@ -82,23 +82,27 @@ fn where_nothing_is_remembered_the_band_is_open() {
 
 #[test]
 fn a_restart_keeps_the_least_time() {
-    let mut run = Run(budget(), Breaker::remembered(State::Open, at(0.0), at(300.0)));
+    let mut run = Run(budget(), Breaker::remembered(State::Open, at(0.0)));
     assert_eq!(run.look(301.0, 100.0), Standing::Open);
     assert_eq!(run.look(600.0, 100.0), Standing::Closed);
     // A clock that was ahead must not keep it open for longer than that from now.
-    let ahead = Breaker::remembered(State::Open, at(9e9), at(300.0));
-    assert_eq!(ahead.stays_open_for(&budget(), at(300.0)), seconds(600));
+    let mut ahead = Run(budget(), Breaker::remembered(State::Open, at(1e6)));
+    assert_eq!(ahead.look(300.0, 100.0), Standing::Open);
+    assert_eq!(ahead.1.stays_open_for(&budget(), at(300.0)), seconds(600));
 }
 
 #[test]
 fn replicas_agree_on_the_later_change() {
-    let of = |state, since| Breaker::remembered(state, at(since), at(100.0));
+    let of = |state, since| Breaker::remembered(state, at(since));
     let cases = [
         (of(State::Closed, 1.0), of(State::Open, 2.0), State::Open),
         (of(State::Open, 2.0), of(State::Closed, 3.0), State::Closed),
         (of(State::Open, 2.0), of(State::Closed, 2.0), State::Open),
         (Breaker::unknown(at(99.0)), of(State::Closed, 1.0), State::Closed),
     ];
+    let (own, theirs) = (of(State::Open, 5.0), of(State::Open, 4.0));
+    assert_eq!(own.agree(&theirs).since, at(4.0), "what is remembered was first");
+    assert_eq!(own.agree(&of(State::Open, 6.0)).since, at(6.0), "or at least is known to all");
     for (one, other, state) in cases {
         assert_eq!(one.agree(&other).state, state);
         assert_eq!(other.agree(&one).state, state, "whoever asks");
