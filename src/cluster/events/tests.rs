@@ -8,6 +8,7 @@ use crate::cluster::fixtures::Cluster;
 use crate::core::time::Timestamp;
 use crate::core::workload::Owner;
 
+const HPA: &str = "/apis/autoscaling/v2/namespaces/ai/horizontalpodautoscalers/llama";
 const NAME: &str = "llama.budgetexceeded-gpu-fleet-18bcfe56800";
 
 fn autoscaler(name: &str) -> Autoscaler {
@@ -35,8 +36,7 @@ fn notice() -> Notice {
 
 fn cluster() -> Cluster {
     let cluster = Cluster::default();
-    let hpa = json!({"metadata": {"name": "llama", "namespace": "ai", "uid": "u-1"}});
-    cluster.put("/apis/autoscaling/v2/namespaces/ai/horizontalpodautoscalers/llama", hpa);
+    cluster.put(HPA, json!({"metadata": {"name": "llama", "namespace": "ai"}}));
     cluster
 }
 
@@ -60,7 +60,8 @@ async fn of_one_change_two_replicas_write_one_event() {
     one.tell(&autoscaler("gone"), &notice());
     sleep(Duration::from_secs(1)).await;
     let event = cluster.get(&path(NAME)).expect("an Event of this name");
-    assert_eq!(event["regarding"]["uid"], "u-1", "kubectl finds it by this");
+    let uid = &cluster.get(HPA).expect("it is there")["metadata"]["uid"];
+    assert!(uid.is_string() && event["regarding"]["uid"] == *uid, "kubectl finds it by this");
     assert_eq!(event["regarding"]["kind"], "HorizontalPodAutoscaler");
     assert_eq!((&event["reason"], &event["type"]), (&json!("BudgetExceeded"), &json!("Warning")));
     assert_eq!(event["reportingInstance"], "pod-1");

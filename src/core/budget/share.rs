@@ -68,9 +68,10 @@ impl Fleet {
     /// How many replicas each may have within `limit`, together and not only each by itself: what it
     /// has, and its share of what is left.
     ///
-    /// What is left is split equally in money and rounded down to whole replicas. What that leaves
-    /// goes to the first of them by namespace and name. So what one cannot use, the others get at the
-    /// next looks. While the spend is not known, nobody gets more than there is.
+    /// What is left is split equally in money and rounded down to whole replicas; what that leaves goes to
+    /// the first of them by namespace and name. So it is used up over several syncs, and the share of one
+    /// that does not grow is kept for it: given to another it could be spent twice before the next look.
+    /// While the spend is not known, nobody gets more than there is.
     pub fn shares(&self, limit: f64) -> Replicas {
         let mut left = self.spend().map_or(0.0, |spend| (limit - spend).max(0.0));
         let equal = left / self.members.len().max(1) as f64;
