@@ -43,11 +43,6 @@ struct Parts<'n> {
     ramp: Option<Spanned<Duration>>,
 }
 
-/// A schedule, to be read by the clock.
-pub(super) fn schedule(diags: &mut Diagnostics, node: &Node) -> Option<Arc<Schedule>> {
-    decode(diags, node).map(|(schedule, _)| Arc::new(schedule))
-}
-
 /// A metric that is a schedule: replicas, or a value of another kind.
 pub(super) fn metric(diags: &mut Diagnostics, fields: &Fields<'_>, node: &Node) -> Option<Metric> {
     let decoded = decode(diags, node);
