@@ -37,11 +37,11 @@ fn saw(elapsed: f64) -> f64 {
 }
 
 fn falling(elapsed: f64) -> f64 {
-    10_000.0 - 7.0 * elapsed
+    100_000.0 - 70.0 * elapsed
 }
 
 fn rising(elapsed: f64) -> f64 {
-    20.0 + 2.5 * elapsed
+    20.0 + 20.0 * elapsed
 }
 
 #[tokio::test(flavor = "multi_thread")]
