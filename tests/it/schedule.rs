@@ -59,7 +59,8 @@ async fn a_floor_is_served_without_any_source_and_explained() {
     let output = tokio::task::spawn_blocking(explain).await.expect("no panic");
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{err}");
-    for words in ["├─ source schedule", "next     7 from 20", "next     0 from 20", "└─ the HPA sees 0"] {
+    for words in ["├─ source schedule", "next     7 from 20", "next     0 from 20", "└─ the HPA sees 0"]
+    {
         assert!(out.contains(words), "{words} is not in\n{out}");
     }
     // It is told that nothing else can be read.

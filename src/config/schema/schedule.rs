@@ -268,5 +268,7 @@ fn dates(map: &mut MapDecoder<'_>, diags: &mut Diagnostics) -> Option<Dates> {
 
 fn day(diags: &mut Diagnostics, node: &Node) -> Option<Days> {
     let usage = "write `2026-12-25`, `12-25` for every year, or a range of them like `12-24..01-01`";
-    checked(string, |text| Days::parse(&text).map_err(|message| Refusal::new(message).hint(usage)))(diags, node)
+    checked(string, |text| Days::parse(&text).map_err(|message| Refusal::new(message).hint(usage)))(
+        diags, node,
+    )
 }

@@ -32,7 +32,11 @@ const REFERENCE: Date = jiff::civil::date(2000, 1, 1);
 const FIELDS: [(&str, &str, &[&str]); 5] = [
     ("minute", "0 to 59", &[]),
     ("hour", "0 to 23", &[]),
-    ("day of the month", "1 to 31, `L` for the last one, or `15W` for the working day next to it", &["L", "W", "LW"]),
+    (
+        "day of the month",
+        "1 to 31, `L` for the last one, or `15W` for the working day next to it",
+        &["L", "W", "LW"],
+    ),
     (
         "month",
         "1 to 12, or JAN to DEC",
@@ -106,7 +110,7 @@ impl Cron {
             if !is_plausible(field, words) || parser.parse(&alone.join(" ")).is_err() {
                 return Err(BadCron {
                     message: format!("`{field}` is no {what}"),
-                    hint: format!("a {what} is {allowed}; also `*`, lists, ranges and steps like `*/5`"),
+                    hint: format!("write {allowed}; also `*`, lists, ranges and steps like `*/5`"),
                     place: Some(*offset..offset + field.len()),
                 });
             }
@@ -214,7 +218,8 @@ impl Cron {
                     (jump.map(|jump| jump.timestamp()), None)
                 }
             };
-            let moment = |at: jiff::Timestamp| Moment { at: Timestamp::from_millis(at.as_millisecond()), shown };
+            let moment =
+                |at: jiff::Timestamp| Moment { at: Timestamp::from_millis(at.as_millisecond()), shown };
             moments.extend(first.into_iter().chain(second).map(moment));
         }
         moments

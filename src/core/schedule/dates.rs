@@ -35,11 +35,7 @@ impl Days {
             Self::Dated(first, last) => (first..=last).contains(&date),
             Self::Yearly(first, last) => {
                 let day = (date.month(), date.day());
-                if first <= last {
-                    (first..=last).contains(&day)
-                } else {
-                    day >= first || day <= last
-                }
+                if first <= last { (first..=last).contains(&day) } else { day >= first || day <= last }
             }
         }
     }

@@ -84,7 +84,10 @@ fn an_end_closes_what_began_before_it_and_a_start_at_the_same_time_opens_anew() 
 
 #[test]
 fn of_overlapping_windows_the_largest_wins() {
-    let both = schedule("UTC", vec![window("0 8 * * *", "0 20 * * *", 3.0), window("0 12 * * *", "0 14 * * *", 5.0)]);
+    let both = schedule(
+        "UTC",
+        vec![window("0 8 * * *", "0 20 * * *", 3.0), window("0 12 * * *", "0 14 * * *", 5.0)],
+    );
     assert_eq!(
         changes(&both, "2026-11-22T00:00:00Z", 4),
         [
@@ -95,7 +98,10 @@ fn of_overlapping_windows_the_largest_wins() {
         ]
     );
     // The smaller within the larger changes nothing.
-    let within = schedule("UTC", vec![window("0 8 * * *", "0 20 * * *", 3.0), window("0 12 * * *", "0 14 * * *", 1.0)]);
+    let within = schedule(
+        "UTC",
+        vec![window("0 8 * * *", "0 20 * * *", 3.0), window("0 12 * * *", "0 14 * * *", 1.0)],
+    );
     assert_eq!(changes(&within, "2026-11-22T09:00:00Z", 1), ["2026-11-22T20:00:00+00:00 0"]);
     // What holds otherwise does not hold within, so that a window can also ask for less.
     let less = Schedule::new(zone("UTC").unwrap(), vec![window("0 1 * * *", "0 5 * * *", 1.0)], 4.0);
@@ -183,7 +189,8 @@ fn a_ramp_grows_in_whole_replicas_and_is_there_at_the_start() {
     assert_eq!(changes(&down, "2026-11-22T01:00:00Z", 1), ["2026-11-22T08:00:00+00:00 1"]);
     // Thirds and such: no step is told twice or left out.
     let many = schedule("UTC", vec![ramped("0 8 * * *", "0 20 * * *", 49.0, 7)]);
-    let values: Vec<f64> = many.next(at("2026-11-22T01:00:00Z"), 49).iter().map(|change| change.value).collect();
+    let values: Vec<f64> =
+        many.next(at("2026-11-22T01:00:00Z"), 49).iter().map(|change| change.value).collect();
     assert_eq!(values, (1..=49).map(f64::from).collect::<Vec<_>>());
 }
 

@@ -46,13 +46,7 @@ impl Window {
     ///
     /// # Errors
     /// What does not fit together.
-    pub fn new(
-        start: Cron,
-        end: Cron,
-        value: f64,
-        ramp: Duration,
-        dates: Dates,
-    ) -> Result<Self, BadWindow> {
+    pub fn new(start: Cron, end: Cron, value: f64, ramp: Duration, dates: Dates) -> Result<Self, BadWindow> {
         if start.is_same(&end) {
             return Err(BadWindow::Same);
         }

@@ -89,7 +89,11 @@ fn plain() -> impl Strategy<Value = Plain> {
     let hours = prop_oneof![some(0..5, 2), some(0..24, 3)];
     let hours = proptest::option::weighted(0.8, hours);
     let weekdays = proptest::option::weighted(0.4, some(0..7, 4));
-    (some(0..60, 3), hours, weekdays).prop_map(|(minutes, hours, weekdays)| Plain { minutes, hours, weekdays })
+    (some(0..60, 3), hours, weekdays).prop_map(|(minutes, hours, weekdays)| Plain {
+        minutes,
+        hours,
+        weekdays,
+    })
 }
 
 const MINUTES: i64 = 21 * 24 * 60;
