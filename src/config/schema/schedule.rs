@@ -147,11 +147,7 @@ fn decode(diags: &mut Diagnostics, node: &Node) -> Option<(Schedule, bool)> {
     Some(whole(timezone?, decoded.into_iter().collect::<Option<_>>()?, otherwise))
 }
 
-fn whole(
-    timezone: TimeZone,
-    windows: Vec<(Window, bool)>,
-    otherwise: Option<f64>,
-) -> (Schedule, bool) {
+fn whole(timezone: TimeZone, windows: Vec<(Window, bool)>, otherwise: Option<f64>) -> (Schedule, bool) {
     let is_replicas = windows.iter().all(|(_, is_replicas)| *is_replicas);
     let windows = windows.into_iter().map(|(window, _)| window).collect();
     (Schedule::new(timezone, windows, otherwise.unwrap_or(0.0)), is_replicas)
