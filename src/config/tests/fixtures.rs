@@ -247,6 +247,11 @@ fn a_redis_is_reached_in_three_ways() {
     assert!(shared.auth.basic.is_none() && shared.namespace.is_none());
     let Mode::Cluster(addresses) = &wide.mode else { panic!("a cluster") };
     assert_eq!((addresses.len(), wide.database, wide.tls, wide.timeout.as_secs()), (2, 0, false, 2));
+    let (_, report) = run(
+        "config.yaml",
+        "apiVersion: inferometer.dev/v1alpha1\nkind: Configuration\nmetrics:\n- { name: a, redis: { list: a } }\n",
+    );
+    assert_eq!(report.diagnostics[0].message, "no source is a Redis");
     let fullest = configuration.metric("fullest").unwrap();
     assert_eq!(fullest.inputs[0].signal.to_string(), "length of list jobs:*");
 }

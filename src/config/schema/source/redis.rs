@@ -133,12 +133,21 @@ fn cluster(diags: &mut Diagnostics, node: &Node) -> Option<Place> {
 }
 
 fn addresses(diags: &mut Diagnostics, node: &Node, port: u16) -> Option<Vec<Address>> {
-    let addresses = list(checked(string, |text| address(&text, port)))(diags, node)?;
+    let addresses = list(|diags, node| concealed(diags, node, port))(diags, node)?;
     if addresses.is_empty() {
         diags.error_at(&node.span, "`addresses` names none").hint("write `addresses: [host:port]`");
         return None;
     }
     Some(addresses)
+}
+
+/// An address; what is none may hold a password.
+fn concealed(diags: &mut Diagnostics, node: &Node, port: u16) -> Option<Address> {
+    let text = string(diags, node)?;
+    if text.contains('@') {
+        diags.conceal(&node.span);
+    }
+    accept(diags, node, address(&text, port))
 }
 
 fn address(text: &str, port: u16) -> Result<Address, Refusal> {
