@@ -110,15 +110,11 @@ fn sentinel(diags: &mut Diagnostics, node: &Node) -> Option<Place> {
     let addresses = map.required("addresses", diags, |diags, node| addresses(diags, node, SENTINEL_PORT));
     let database = map.optional("database", diags, integer(0..=MAX_DATABASE));
     let auth_node = map.get("auth");
-    let auth = auth_node.and_then(|(_, node)| login(diags, node));
+    let login = auth_node.and_then(|(_, node)| login(diags, node));
     map.conceal_unasked(diags);
     map.finish(diags);
-    if auth_node.is_some() && auth.is_none() {
-        return None;
-    }
-    let auth = Auth { basic: auth, ..Auth::default() };
     Some(Place {
-        mode: Mode::Sentinel { master: master?, addresses: addresses?, auth },
+        mode: Mode::Sentinel { master: master?, addresses: addresses?, login },
         tls: false,
         database: database.unwrap_or(0) as u16,
     })
