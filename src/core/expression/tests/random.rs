@@ -48,6 +48,8 @@ impl Form {
     /// Its text, in parentheses where it binds less than `least`.
     fn text(&self, least: u8) -> String {
         let text = match self {
+            // `-0` is the whole number 0, which has no sign; `-0.0` has one.
+            Self::Number(0.0) => "0.0".to_owned(),
             Self::Number(number) => number.to_string(),
             Self::Name(index) => NAMES[*index].to_owned(),
             Self::Or(index, otherwise) => format!("default({}, {})", NAMES[*index], otherwise.text(0)),
