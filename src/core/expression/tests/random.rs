@@ -5,7 +5,7 @@ use std::cell::Cell;
 use proptest::prelude::*;
 
 use super::super::Expression;
-use super::variables;
+use super::{same, variables};
 
 /// An expression as it is written: a text for each form, and its meaning.
 #[derive(Debug, Clone)]
@@ -253,7 +253,7 @@ proptest! {
             let divided_by_zero = Cell::new(false);
             let meaning = form.meaning(&values, &divided_by_zero);
             let value = expression.evaluate(&values).expect("what may be missing is asked about");
-            prop_assert!(value == meaning || value.is_nan() && meaning.is_nan(), "{text}: {value}, not {meaning}");
+            prop_assert!(same(value, meaning), "{text}: {value}, not {meaning}");
             prop_assert!(
                 !divided_by_zero.get() || !expression.warnings().is_empty(),
                 "{text} divides by zero of {values:?} without a warning"
