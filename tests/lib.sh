@@ -74,6 +74,16 @@ need_prometheus() {
   unpack prometheus usr/bin/prometheus usr/bin/promtool
 }
 
+# Redis and its client. Installed, it would listen on port 6379.
+need_redis() {
+  if has redis-server && has redis-cli; then return; fi
+  has apt-get || die "redis is missing: put release 7.0 or newer, with TLS, and its redis-cli on the PATH"
+  heading "fetching redis"
+  # Both are in the package of the tools; the server's is for the service.
+  apt_install redis-tools
+  ln -sf "$(command -v redis-check-rdb)" "$tools/bin/redis-server"
+}
+
 # nginx. Installed, it would listen on port 80.
 need_nginx() {
   if has nginx; then return; fi

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::file::{AggregateName, DirectionName, SemanticsName, TargetFile};
 use super::Catalog;
+use super::file::{AggregateName, DirectionName, SemanticsName, TargetFile};
 use crate::core::composite::{Composite, Level, Part, WhenMissing};
 use crate::core::expression::Mistake;
 use crate::core::guard::Guards;
@@ -136,13 +136,19 @@ impl Catalog {
         let suffixes = [("_avg", Aggregate::Avg), ("_max", Aggregate::Max), ("_min", Aggregate::Min)];
         suffixes.iter().find_map(|(suffix, aggregate)| {
             let metric = &self.composites.get(name.strip_suffix(suffix)?)?.metric;
-            let folds = metric.composite.as_ref().is_some_and(|one| one.each.is_some() && one.value.is_none());
-            let chosen = || Metric { name: name.into(), aggregate: *aggregate, target: None, ..metric.clone() };
+            let folds =
+                metric.composite.as_ref().is_some_and(|one| one.each.is_some() && one.value.is_none());
+            let chosen =
+                || Metric { name: name.into(), aggregate: *aggregate, target: None, ..metric.clone() };
             folds.then(chosen)
         })
     }
 }
 
 fn words(mistakes: &[(Level, Mistake)]) -> String {
-    mistakes.iter().map(|(level, mistake)| format!("{level:?}: {}", mistake.message)).collect::<Vec<_>>().join("; ")
+    mistakes
+        .iter()
+        .map(|(level, mistake)| format!("{level:?}: {}", mistake.message))
+        .collect::<Vec<_>>()
+        .join("; ")
 }

@@ -43,7 +43,8 @@ impl Catalog {
         let at = |file: &str, message| CatalogError { file: file.to_owned(), message };
         let mut read = Vec::with_capacity(files.len());
         let mut stated = Stated::new();
-        let (composites, files): (Vec<_>, Vec<_>) = files.iter().copied().partition(|(name, _)| *name == composite::FILE);
+        let (composites, files): (Vec<_>, Vec<_>) =
+            files.iter().copied().partition(|(name, _)| *name == composite::FILE);
         for (name, text) in files {
             let mut file: EngineFile =
                 serde_saphyr::from_str(text).map_err(|error| at(name, error.to_string()))?;

@@ -60,7 +60,7 @@ fn a_new_engine_is_a_new_file_and_nothing_else() {
     let providers: Vec<_> = metric.inputs.iter().map(|input| &*input.engine).collect();
     assert!(providers.contains(&"vllm") && providers.contains(&"made_up"));
     let input = metric.inputs.iter().find(|input| &*input.engine == "made_up").expect("an input");
-    assert_eq!(&input.detect[..], ["made_up_up".into()]);
+    assert_eq!(&input.detect[..], [Arc::<str>::from("made_up_up")]);
     assert_eq!(input.signal.labels().engine.as_deref(), Some("made_up"));
     assert_eq!(input.signal.to_string(), "made_up:queue");
     let max = catalog.resolve("inference_requests_waiting_max").expect("resolves");

@@ -133,7 +133,8 @@ fn page(entry: &Entry) -> String {
     if let Some(composite) = &entry.composite {
         let width = composite.signals.iter().map(|part| part.name.len()).max().unwrap_or_default();
         for part in &composite.signals {
-            let missing = if part.missing == "required" { String::new() } else { format!(", {}", part.missing) };
+            let missing =
+                if part.missing == "required" { String::new() } else { format!(", {}", part.missing) };
             let how = part.how.as_ref().map(|how| format!(", {how}")).unwrap_or_default();
             let _ = writeln!(out, "  signal     {:width$}  {}{how}{missing}", part.name, part.metric);
         }

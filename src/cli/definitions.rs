@@ -11,6 +11,7 @@ use crate::config::{self, Configuration, Diagnostics, Report};
 use crate::core::series::Labels;
 use crate::core::workload::Inventory;
 use crate::engine::Definitions;
+use crate::source::schedule::Clock;
 use crate::source::scrape::discover::Endpoint;
 use crate::source::{Definition, Source, prometheus, scrape};
 
@@ -77,6 +78,8 @@ fn read_for(path: &Path, catalog: &Catalog, has_pods: bool) -> Result<(Configura
 #[derive(Default)]
 pub(super) struct Sources {
     built: Vec<(Definition, Arc<dyn Source>)>,
+    /// What reads schedules, configured or not.
+    clock: Arc<Clock>,
     /// The pods of the cluster, if there is one.
     inventory: Option<Arc<dyn Inventory>>,
 }
@@ -84,7 +87,7 @@ pub(super) struct Sources {
 impl Sources {
     /// None yet. Those to come find their pods in `inventory`.
     pub(super) fn new(inventory: Option<Arc<dyn Inventory>>) -> Self {
-        Self { built: Vec::new(), inventory }
+        Self { inventory, ..Self::default() }
     }
 
     /// Reads a configuration file for a server with these sources.
@@ -93,6 +96,11 @@ impl Sources {
     /// The report, with at least one error in it.
     pub(super) fn read(&self, path: &Path, catalog: &Catalog) -> Result<(Configuration, Report), Report> {
         read_for(path, catalog, self.inventory.is_some())
+    }
+
+    /// The names of the sources that were asked for.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.built.iter().map(|(definition, _)| definition.name().to_owned()).collect()
     }
 
     /// The definitions of a configuration, the sources given by flag first. Of a source in both, the
@@ -110,7 +118,9 @@ impl Sources {
                 (definition, source)
             })
             .collect();
-        let sources = self.built.iter().map(|(_, source)| Arc::clone(source)).collect();
+        let clock = Arc::clone(&self.clock) as Arc<dyn Source>;
+        // Last: the first one is the default.
+        let sources = self.built.iter().map(|(_, source)| Arc::clone(source)).chain([clock]).collect();
         Definitions { sources, metrics: configuration.metrics }
     }
 }

@@ -100,8 +100,10 @@ pub(super) fn run(args: Args) -> Result<ExitCode> {
 fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // What the client of the API server cannot decode it logs as a whole, and a TokenReview holds a token.
-    // Its failures are told by those who ask.
-    let quiet = ["kube_client=off", "kube_runtime=off"].into_iter().filter_map(|quiet| quiet.parse().ok());
+    // Its failures are told by those who ask, and so are those of the Redis driver.
+    let quiet = ["kube_client=off", "kube_runtime=off", "redis=off"]
+        .into_iter()
+        .filter_map(|quiet| quiet.parse().ok());
     let filter = quiet.fold(filter, EnvFilter::add_directive);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
@@ -151,8 +153,7 @@ async fn serve(args: Args) -> Result<ExitCode> {
         },
     };
     let definitions = sources.definitions(&flags, configuration);
-    let source_names: Vec<String> =
-        definitions.sources.iter().map(|source| source.name().to_owned()).collect();
+    let source_names = sources.names();
     let engine = Engine::new(Arc::clone(&catalog), definitions, Pace::default(), Arc::clone(&telemetry));
     let engine = Arc::new(match inventory {
         Some(inventory) => engine.within(inventory),

@@ -46,6 +46,10 @@ pub(super) fn draw(explanation: &Explanation, colour: bool) -> String {
         for warning in input.warnings.iter() {
             let _ = writeln!(out, "│  │  {}  {warning}", paint("33", "warning"));
         }
+        for change in &input.next {
+            let (local, at, value) = (&change.local, &change.at, number(change.value));
+            let _ = writeln!(out, "│  │  next     {value} from {local} on ({at})");
+        }
         let _ = writeln!(out, "│  │  formula  {}", input.formula);
     }
     let width = derivation.elements.iter().map(|element| element.name.len()).max().unwrap_or_default();

@@ -12,6 +12,7 @@ use super::{Configuration, Diagnostics, Node, Value, parse};
 use crate::catalog::{Catalog, promql};
 use crate::core::freshness::Coverage;
 use crate::core::metric::Metric;
+use crate::core::signal::Signal;
 
 mod autoscaler;
 mod of;
@@ -39,16 +40,22 @@ pub struct Checked {
 pub struct CheckedMetric {
     /// The metric.
     pub metric: Metric,
-    /// For each input, its engine or source and its PromQL for the whole cluster.
+    /// For each input, its engine or source and its PromQL for the whole cluster, or the keys of a Redis.
     pub queries: Vec<(Arc<str>, String)>,
 }
 
 impl CheckedMetric {
     fn new(metric: &Metric) -> Self {
         let query = |input: &crate::core::metric::Input| {
-            (Arc::clone(&input.engine), promql::compile(&input.signal, &Coverage::Cluster))
+            let asked = match input.signal.as_ref() {
+                Signal::Redis(signal) => signal.to_string(),
+                signal => promql::compile(signal, &Coverage::Cluster),
+            };
+            (Arc::clone(&input.engine), asked)
         };
-        Self { queries: metric.inputs.iter().map(query).collect(), metric: metric.clone() }
+        // What is not read by a query has none.
+        let queries = metric.inputs.iter().map(query).filter(|(_, query)| !query.is_empty());
+        Self { queries: queries.collect(), metric: metric.clone() }
     }
 }
 

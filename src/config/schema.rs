@@ -16,12 +16,14 @@ use crate::catalog::Catalog;
 use crate::core::metric::Metric;
 use crate::source::Definition;
 
+mod composite;
 mod guards;
 pub(super) mod metric;
-mod composite;
 mod others;
 mod preset;
 mod query;
+mod redis;
+mod schedule;
 mod share;
 mod source;
 
@@ -118,6 +120,7 @@ pub(super) fn configuration(
     let mut sources = Vec::new();
     let mut names = Some(Names::default());
     let mut no_promql = Vec::new();
+    let mut redis = Vec::new();
     let mut pods_at = None;
     if let Some((_, node)) = map.get("sources") {
         for item in node.items(diags, "a list of sources").unwrap_or_default() {
@@ -125,6 +128,10 @@ pub(super) fn configuration(
             let name = declared.as_ref().and_then(|declared| declared.name.clone());
             if let Some(declared) = declared.as_ref().filter(|declared| !declared.knows_promql) {
                 no_promql.extend(declared.name.iter().map(|name| name.value.clone()));
+            }
+            if let Some(has_namespace) = declared.as_ref().and_then(|declared| declared.redis) {
+                let name = name.as_ref().map(|name| name.value.clone()).unwrap_or_default();
+                redis.push(redis::Known { name, has_namespace });
             }
             pods_at = pods_at.or_else(|| declared.as_ref().and_then(|declared| declared.pods_at));
             match (name, &mut names) {
@@ -136,7 +143,13 @@ pub(super) fn configuration(
     }
     let nodes = map.get("metrics").and_then(|(_, node)| node.items(diags, "a list of metrics"));
     let others = Others::new(nodes.unwrap_or_default());
-    let context = metric::Context { catalog, sources: names.as_ref(), no_promql: &no_promql, others: &others };
+    let context = metric::Context {
+        catalog,
+        sources: names.as_ref(),
+        no_promql: &no_promql,
+        redis: &redis,
+        others: &others,
+    };
     let mut metrics = Vec::new();
     let mut metric_names = Names::default();
     for (name, metric) in others.all(diags, &context).into_iter().flatten() {

@@ -85,7 +85,12 @@ impl Fact {
 
     fn variable(self) -> Variable {
         let shape = if self == Self::Target { Shape::Intensive } else { Shape::Extensive };
-        Variable { name: self.name().into(), optional: self == Self::Target, shape, range: (0.0, f64::INFINITY) }
+        Variable {
+            name: self.name().into(),
+            optional: self == Self::Target,
+            shape,
+            range: (0.0, f64::INFINITY),
+        }
     }
 }
 
@@ -122,8 +127,13 @@ impl Composite {
         if let Some(expression) = &each_compiled {
             let unlike = |index: &&usize| parts[**index].element() != parts[expression.uses()[0]].element();
             if let Some(index) = expression.uses().iter().find(unlike) {
-                mistakes.push((Level::Each, unjoinable(&parts[expression.uses()[0]], &parts[*index], expression)));
-            } else if let Some(index) = expression.uses().iter().find(|index| parts[**index].element().is_none()) {
+                mistakes.push((
+                    Level::Each,
+                    unjoinable(&parts[expression.uses()[0]], &parts[*index], expression),
+                ));
+            } else if let Some(index) =
+                expression.uses().iter().find(|index| parts[**index].element().is_none())
+            {
                 let name = &parts[*index].name;
                 let message = format!("`{name}` has no number of each pod or device");
                 let hint = Some("use it in `value`".to_owned());

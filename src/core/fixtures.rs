@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::guard::Guards;
 use super::autoscaler::Autoscaler;
 use super::freshness::Snapshot;
+use super::guard::Guards;
 use super::metric::{Aggregate, Direction, Formula, Input, Metric, Missing, Scope, Semantics, Weighted};
 use super::series::{Builder, Column, Labels, SeriesSet};
 use super::signal::{Element, Kind, NeutralLabels, SeriesRef, SeriesSignal, Signal, Term};

@@ -99,7 +99,8 @@ pub struct Fallback {
 /// What is served in place of a value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Substitute {
-    /// The last value, for at most so long after it was known; then the error.
+    /// The last value, for at most so long after it was known; then the error. Only for autoscalers that
+    /// compare an average with it: repeated, any other value multiplies the replicas each time.
     Last(Duration),
     /// This value.
     Value(f64),
@@ -134,7 +135,13 @@ pub struct GuardStep {
 /// Where steps are noted, if anybody wants to know.
 type Steps<'a> = Option<&'a mut Vec<GuardStep>>;
 
-fn note(steps: &mut Steps<'_>, guard: &str, before: Option<f64>, after: Option<f64>, why: impl FnOnce() -> String) {
+fn note(
+    steps: &mut Steps<'_>,
+    guard: &str,
+    before: Option<f64>,
+    after: Option<f64>,
+    why: impl FnOnce() -> String,
+) {
     if let Some(steps) = steps {
         let acts = before.map(f64::to_bits) != after.map(f64::to_bits);
         steps.push(GuardStep { guard: guard.to_owned(), acts, before, after, why: why() });
@@ -179,7 +186,13 @@ impl Guards {
 
     /// What becomes of a value that is known. It does so during a fallback too, so that the guards are
     /// where they should be when that ends.
-    fn guard(&self, memory: &mut Memory, mut reading: Reading, now: Timestamp, steps: &mut Steps<'_>) -> Reading {
+    fn guard(
+        &self,
+        memory: &mut Memory,
+        mut reading: Reading,
+        now: Timestamp,
+        steps: &mut Steps<'_>,
+    ) -> Reading {
         let mut value = reading.value;
         if let Some(slew) = &self.slew {
             let before = value;

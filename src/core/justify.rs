@@ -53,7 +53,8 @@ impl Asker {
         let natural = reckoning.highest(replicas)?;
         // Where that is within the tolerance, a lower value of the same count may be below it.
         let lower = reckoning.highest_below_tolerance();
-        let exact = [Some(natural), lower].into_iter().flatten().find(|one| reckoning.wants(*one) == replicas);
+        let exact =
+            [Some(natural), lower].into_iter().flatten().find(|one| reckoning.wants(*one) == replicas);
         let chosen = exact.or_else(|| (reckoning.asks(natural) == replicas).then_some(natural))?;
         Some(Quantity::from_f64(chosen as f64 / 1000.0).ok()?.as_f64())
     }
@@ -65,11 +66,10 @@ impl Asker {
             return None;
         }
         let (times, kept) = match (self.goal, self.replicas, self.ready) {
-            (Goal::AverageValue(_), None | Some(0), _) => (1, None),
+            // From zero, the ratio itself is the count.
+            (Goal::AverageValue(_), None | Some(0), _) | (Goal::Value(_), Some(0), _) => (1, None),
             (Goal::AverageValue(_), Some(now), _) => (1, Some((now, now))),
             (Goal::Pods(_), Some(0), _) | (_, None, _) => return None,
-            // From zero, the ratio itself is the count.
-            (Goal::Value(_), Some(0), _) => (1, None),
             (_, Some(now), Some(ready)) if ready > 0 => (ready, Some((now, 1))),
             // However many are ready, a ratio of 1 changes nothing, and none asks for none.
             (_, Some(now), _) if wanted == now || wanted == 0 => (1, Some((now, 1))),

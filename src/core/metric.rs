@@ -265,7 +265,8 @@ impl Metric {
             if let Signal::Series(series) = input.signal.as_ref()
                 && series.window.is_some()
             {
-                input.signal = Arc::new(Signal::Series(SeriesSignal { window: Some(window), ..series.clone() }));
+                input.signal =
+                    Arc::new(Signal::Series(SeriesSignal { window: Some(window), ..series.clone() }));
             }
         }
         self

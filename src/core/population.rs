@@ -127,6 +127,3 @@ fn is_replica(pod: &Pod, of: &Owner) -> bool {
 fn is_leader(pod: &Pod) -> bool {
     pod.labels.get(WORKER_INDEX).is_none_or(|index| index == "0")
 }
-
-#[cfg(test)]
-mod tests;

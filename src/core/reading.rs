@@ -8,9 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::guard::GuardStep;
 use super::quantity::Quantity;
+use super::schedule::Transition;
 use super::series::Labels;
-use super::signal::Element;
+use super::signal::{Element, Signal};
 use super::time::Timestamp;
+
+/// So many changes of a schedule are told beforehand.
+const TRANSITIONS: usize = 4;
 
 /// What the HPA gets.
 #[derive(Debug, Clone, PartialEq)]
@@ -129,6 +133,35 @@ pub struct InputStep {
     pub failure: Option<Arc<str>>,
     /// What the source remarked on its answer.
     pub warnings: Arc<[String]>,
+    /// What comes next, of a schedule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<TransitionStep>,
+}
+
+/// A change of a schedule's value that is to come.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TransitionStep {
+    /// When, in UTC, in RFC 3339.
+    pub at: String,
+    /// The same as the clocks of the schedule's time zone show it.
+    pub local: String,
+    /// The value from then on.
+    pub value: f64,
+}
+
+impl TransitionStep {
+    /// The next changes of `signal` after `now`, if it is a schedule.
+    pub fn next(signal: &Signal, now: Timestamp) -> Vec<Self> {
+        let Signal::Schedule(schedule) = signal else { return Vec::new() };
+        let step = |Transition { at, value }| Self { at: utc(at), local: schedule.local(at), value };
+        schedule.next(now, TRANSITIONS).into_iter().map(step).collect()
+    }
+}
+
+/// A time in RFC 3339.
+fn utc(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default().to_string()
 }
 
 // serde hands over a reference, whatever the size of the field.

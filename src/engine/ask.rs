@@ -198,8 +198,7 @@ impl Engine {
         let is_lasting = !needs_facts && !is_guarded;
         let autoscalers = if is_lasting { Vec::new() } else { self.autoscalers(namespace, ask.metric) };
         let asking = population::asking(&autoscalers, ask.metric, &question);
-        let facts =
-            if needs_facts { population::facts(&asking, &question, now) } else { Facts::default() };
+        let facts = if needs_facts { population::facts(&asking, &question, now) } else { Facts::default() };
         let askers = if is_guarded { population::askers(&asking, &question) } else { Vec::new() };
         Context { question, now, inventory, everywhere, facts, askers, is_lasting }
     }

@@ -126,8 +126,11 @@ impl Engine {
             }
             None => None,
         };
-        let inputs = &binding.metric.inputs;
-        let there: Vec<bool> = inputs.iter().map(|input| is_there(input, presence.as_deref())).collect();
+        // What a source that lost its memory has yet to find again is kept where it was read.
+        let is_kept = |slot: &Slot| slot.snapshot().set.as_ref().is_some_and(|set| !set.all().is_empty());
+        let inputs = binding.metric.inputs.iter().zip(&binding.slots);
+        let there: Vec<bool> =
+            inputs.map(|(input, slot)| is_there(input, presence.as_deref()) || is_kept(slot)).collect();
         if let Some(presence) = presence.filter(|_| !there.contains(&true)) {
             let nothing = Arc::new(nothing_there(&presence));
             leaf.snapshots.resize(binding.slots.len(), Some(nothing));
@@ -137,11 +140,8 @@ impl Engine {
         let wanted = || binding.slots.iter().zip(&there);
         wanted().filter(|(_, there)| **there).for_each(|(slot, _)| self.touch(slot, binding, asker));
         for (slot, there) in wanted() {
-            let snapshot = if *there {
-                Some(leaf.read(slot, asker, slot.ready(asker, deadline).await))
-            } else {
-                None
-            };
+            let snapshot =
+                if *there { Some(leaf.read(slot, asker, slot.ready(asker, deadline).await)) } else { None };
             leaf.snapshots.push(snapshot);
         }
         leaf

@@ -194,7 +194,14 @@ impl Generation {
             sources.sort_unstable();
             sources.dedup();
             let source_name = sources.join(", ");
-            return Ok(Binding { metric, source_name, parts, slots: Vec::new(), presence: None, permits: None });
+            return Ok(Binding {
+                metric,
+                source_name,
+                parts,
+                slots: Vec::new(),
+                presence: None,
+                permits: None,
+            });
         }
         let can_read =
             |source: &Arc<dyn Source>| metric.inputs.iter().all(|input| source.can_read(&input.signal));

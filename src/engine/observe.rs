@@ -93,8 +93,12 @@ impl Collector for Signals {
                 ConstGauge::new(value(vitals)).encode(gauges.encode_family(&[("source", *source)])?)?;
             }
         }
-        let mut acting =
-            encoder.encode_descriptor("guard_acting", "Questions whose answer a guard changes", None, MetricType::Gauge)?;
+        let mut acting = encoder.encode_descriptor(
+            "guard_acting",
+            "Questions whose answer a guard changes",
+            None,
+            MetricType::Gauge,
+        )?;
         for of in self.0.acting().chunk_by(|one, next| one == next) {
             let labels = [("metric", of[0].0.to_string()), ("guard", of[0].1.clone())];
             ConstGauge::new(of.len() as f64).encode(acting.encode_family(&labels)?)?;

@@ -90,7 +90,7 @@ impl Auth {
 }
 
 impl Text {
-    fn read(&self) -> Result<String, SourceError> {
+    pub(super) fn read(&self) -> Result<String, SourceError> {
         match self {
             Self::Literal(text) => Ok(text.clone()),
             Self::File(path) => {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::prometheus::Prometheus;
+use self::redis::Redis;
 use self::scrape::Scrape;
 use self::scrape::discover::{Addresses, Discover, Endpoint, Joined};
 use self::scrape::pods::{Pods, Selection};
@@ -23,6 +24,8 @@ mod credentials;
 mod http;
 mod intern;
 pub mod prometheus;
+pub mod redis;
+pub mod schedule;
 pub mod scrape;
 
 pub use self::credentials::{Auth, Text};
@@ -37,6 +40,8 @@ pub enum Definition {
     Prometheus(prometheus::Settings),
     /// Targets that are read directly: those that have addresses, and pods of the cluster.
     Scrape(scrape::Settings, Vec<Endpoint>, Vec<Selection>),
+    /// A Redis whose keys are read.
+    Redis(redis::Settings),
 }
 
 impl Definition {
@@ -45,6 +50,7 @@ impl Definition {
         match self {
             Self::Prometheus(settings) => &settings.name,
             Self::Scrape(settings, ..) => &settings.name,
+            Self::Redis(settings) => &settings.name,
         }
     }
 
@@ -58,6 +64,7 @@ impl Definition {
     pub fn build(self, inventory: Option<&Arc<dyn Inventory>>) -> Arc<dyn Source> {
         match self {
             Self::Prometheus(settings) => Arc::new(Prometheus::new(settings)),
+            Self::Redis(settings) => Arc::new(Redis::new(settings)),
             Self::Scrape(settings, endpoints, pods) => {
                 let (has_endpoints, has_pods) = (!endpoints.is_empty(), !pods.is_empty());
                 let addresses = || -> Arc<dyn Discover> { Arc::new(Addresses::new(endpoints)) };

@@ -84,9 +84,11 @@ impl Composite {
         };
         let part = |part: &composite::Part| {
             let own = catalog.resolve(&part.metric.name).and_then(|metric| metric.window());
-            let window = part.metric.window().filter(|window| Some(*window) != own && !part.metric.inputs.is_empty());
+            let window =
+                part.metric.window().filter(|window| Some(*window) != own && !part.metric.inputs.is_empty());
             let share = part.metric.inputs.first().map(|input| &input.formula);
-            let share = share.filter(|formula| matches!(formula, Formula::Share { .. })).map(ToString::to_string);
+            let share =
+                share.filter(|formula| matches!(formula, Formula::Share { .. })).map(ToString::to_string);
             Part {
                 name: part.name.to_string(),
                 metric: part.metric.name.to_string(),

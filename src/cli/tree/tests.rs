@@ -69,3 +69,19 @@ fn autoscalers_stand_between_the_aggregate_and_what_they_see() {
     );
     assert!(drawn(explanation.clone()).contains(lines), "{}", drawn(explanation));
 }
+
+#[test]
+fn a_schedule_tells_what_comes_next() {
+    let mut explanation = explanation();
+    assert!(!drawn(explanation.clone()).contains("next"));
+    explanation["derivation"]["inputs"][0]["next"] = json!([
+        { "at": "2026-11-23T06:30:00Z", "local": "2026-11-23T07:30:00+01:00", "value": 3.0 },
+        { "at": "2026-11-23T19:00:00Z", "local": "2026-11-23T20:00:00+01:00", "value": 0.5 },
+    ]);
+    let lines = concat!(
+        "│  │  next     3 from 2026-11-23T07:30:00+01:00 on (2026-11-23T06:30:00Z)\n",
+        "│  │  next     0.5 from 2026-11-23T20:00:00+01:00 on (2026-11-23T19:00:00Z)\n",
+        "│  │  formula  $1\n",
+    );
+    assert!(drawn(explanation.clone()).contains(lines), "{}", drawn(explanation));
+}

@@ -79,6 +79,9 @@ fn direction(diags: &mut Diagnostics, node: &Node, metric: &Metric, names: &Name
     let name = &*metric.name;
     match metric.direction {
         Direction::Rises => {}
+        // A floor by the clock is not meant to follow load.
+        Direction::Neither
+            if metric.inputs.iter().any(|input| matches!(*input.signal, Signal::Schedule(_))) => {}
         Direction::Falls => {
             let message = format!("`{name}` falls under load: the HPA removes replicas as load rises");
             diags

@@ -65,7 +65,8 @@ pub(super) fn metric(
 ) -> Option<Metric> {
     of_signals(diags, fields);
     let entries = node.entries(diags, "the signals by name")?;
-    let parts: Vec<Option<Part>> = entries.iter().map(|(key, node)| part(diags, key, node, context)).collect();
+    let parts: Vec<Option<Part>> =
+        entries.iter().map(|(key, node)| part(diags, key, node, context)).collect();
     let parts: Vec<Part> = parts.into_iter().collect::<Option<_>>()?;
     let Expressions { each, value } = &fields.expressions;
     if each.is_none() && value.is_none() {
@@ -157,8 +158,12 @@ fn name(diags: &mut Diagnostics, key: &Key) -> bool {
     let name = key.text.as_str();
     let within = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let facts = || Fact::ALL.into_iter().map(Fact::name);
-    let (message, hint) = if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(within) {
-        (format!("a signal cannot be called {}", quoted(name)), "use a-z, 0-9 and _, a letter first".to_owned())
+    let (message, hint) = if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(within)
+    {
+        (
+            format!("a signal cannot be called {}", quoted(name)),
+            "use a-z, 0-9 and _, a letter first".to_owned(),
+        )
     } else if facts().any(|fact| fact == name) || name == EACH {
         let message = format!("`{name}` has a meaning of its own in expressions");
         (message, format!("choose another name than {}, {EACH}", facts().collect::<Vec<_>>().join(", ")))
@@ -189,7 +194,10 @@ fn semantics(
         (Some(stated), Some(inferred)) => {
             if stated.value != inferred {
                 diags
-                    .warning_at(&stated.span, format!("by its signals this is {inferred}, not {}", stated.value))
+                    .warning_at(
+                        &stated.span,
+                        format!("by its signals this is {inferred}, not {}", stated.value),
+                    )
                     .hint(format!("an HPA then needs a target of type {}", stated.value.target_type()));
             }
             Some(stated.value)

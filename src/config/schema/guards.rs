@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::metric::Fields;
 use crate::config::decode::{accept, checked, duration, integer, spanned};
 use crate::config::source::quoted;
 use crate::config::units::{Refusal, parse_duration};
-use crate::config::{Diagnostics, MapDecoder, Node, Spanned};
+use crate::config::{Diagnostics, MapDecoder, Node, Span, Spanned};
 use crate::core::guard::{Activation, Clamp, Fallback, Guards, Slew, Speed, Substitute};
+use crate::core::metric::{Metric, Semantics};
 use crate::core::quantity::Quantity;
 
 /// What takes longer is for people to see to.
@@ -131,8 +133,49 @@ fn together(diags: &mut Diagnostics, activation: &Spanned<Activation>, clamp: Cl
     }
     if clamp.max.is_some_and(|max| max < threshold) {
         diags
-            .error_at(&activation.span, "the clamp keeps the value from ever being active: it would always be 0")
+            .error_at(
+                &activation.span,
+                "the clamp keeps the value from ever being active: it would always be 0",
+            )
             .hint("activation comes after the clamp: make `max` larger, or the threshold smaller");
+    }
+}
+
+/// Whether the guards suit the metric that has them.
+pub(super) fn suit(diags: &mut Diagnostics, fields: &Fields<'_>, metric: &Metric) {
+    let Some(name) = &fields.name else { return };
+    let threshold = metric.guards.activation.map(|activation| activation.threshold);
+    if let (Some(threshold), Some((low, high))) = (threshold, metric.range)
+        && threshold > high
+    {
+        diags
+            .error_at(
+                &name.span,
+                format!("no value reaches {threshold}, its activation: it would always be 0"),
+            )
+            .hint(format!("its values lie within [{low}, {high}]"));
+    }
+    if metric.semantics == Semantics::Intensive {
+        intensive(diags, &name.span, &metric.guards);
+    }
+}
+
+/// What is true of the fleet as it was must not be told of the fleet as it is, where it is multiplied.
+fn intensive(diags: &mut Diagnostics, span: &Span, guards: &Guards) {
+    const MULTIPLIES: &str = "an HPA multiplies its replicas by an intensive value with every answer";
+    match guards.fallback.as_ref().map(|fallback| fallback.with) {
+        Some(Substitute::Last(_)) => diags
+            .error_at(span, format!("{MULTIPLIES}, so the last one must not be repeated"))
+            .hint("write `replicas` in place of `last`"),
+        Some(Substitute::Value(_)) => diags
+            .warning_at(span, format!("{MULTIPLIES}, so a fixed one leads to its maximum or minimum"))
+            .hint("write `replicas` in place of `value`"),
+        _ => {}
+    }
+    if guards.slew.is_some() {
+        diags
+            .warning_at(span, format!("{MULTIPLIES}, so one that lags behind leads too far"))
+            .hint("limit the replicas instead, with the HPA's `behavior`");
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::others::{self, Others};
 use super::share::{Below, share};
 use super::source::source_name;
-use super::{Names, composite, guards, preset, query};
+use super::{Names, composite, guards, preset, query, redis, schedule};
 use crate::catalog::Catalog;
 use crate::config::decode::{checked, duration, metric_name, one_of, spanned, string};
 use crate::config::source::quoted;
@@ -29,6 +29,8 @@ pub(super) struct Context<'c> {
     pub(super) sources: Option<&'c Names>,
     /// The sources that know no PromQL.
     pub(super) no_promql: &'c [String],
+    /// The sources that are a Redis.
+    pub(super) redis: &'c [redis::Known],
     /// The other metrics of the configuration.
     pub(super) others: &'c Others<'c>,
 }
@@ -36,7 +38,7 @@ pub(super) struct Context<'c> {
 /// The fields as written.
 pub(in crate::config) struct Fields<'n> {
     pub(in crate::config) name: Option<Spanned<String>>,
-    /// `preset` or `promql` with its value.
+    /// What it is made of, and the value: `preset`, `promql`, `schedule`, `redis`, `signals`, `metric`.
     pub(in crate::config) value: Option<(&'static str, &'n Node)>,
     pub(in crate::config) description: Option<String>,
     pub(in crate::config) source: Option<Spanned<String>>,
@@ -92,8 +94,8 @@ pub(super) fn signal(
 }
 
 /// What a metric may be made of, and a signal of a composite.
-const METRIC: &[&str] = &["preset", "promql", "signals"];
-const SIGNAL: &[&str] = &["preset", "promql", "metric"];
+const METRIC: &[&str] = &["preset", "promql", "schedule", "redis", "signals"];
+const SIGNAL: &[&str] = &["preset", "promql", "schedule", "redis", "metric"];
 
 /// What the fields mean; `None` if that is wrong, which has been reported.
 fn built(diags: &mut Diagnostics, fields: &Fields<'_>, context: &Context<'_>) -> Option<Metric> {
@@ -104,15 +106,18 @@ fn built(diags: &mut Diagnostics, fields: &Fields<'_>, context: &Context<'_>) ->
         && context.no_promql.contains(&name.value)
     {
         diags
-            .error_at(&name.span, "this source reads targets directly and knows no PromQL")
+            .error_at(&name.span, "this source knows no PromQL")
             .hint("name a source of kind `prometheus`, or a preset");
     }
+    redis::check_source(diags, fields, context);
     if !matches!(fields.value, None | Some(("signals", _))) {
         fields.expressions.refuse(diags);
     }
     let (metric, query) = match fields.value? {
         ("preset", node) => (preset::metric(diags, fields, node, context)?, None),
         ("metric", node) => return others::metric(diags, node, context),
+        ("redis", node) => (redis::metric(diags, fields, node)?, None),
+        ("schedule", node) => (schedule::metric(diags, fields, node)?, None),
         ("signals", node) => (composite::metric(diags, fields, node, context)?, None),
         (_, node) => {
             let (metric, query) = query::metric(diags, fields, node)?;
@@ -122,6 +127,7 @@ fn built(diags: &mut Diagnostics, fields: &Fields<'_>, context: &Context<'_>) ->
     let metric = common(metric, fields);
     warn(diags, fields, &metric, context.catalog);
     lint::metric(diags, fields, &metric);
+    guards::suit(diags, fields, &metric);
     if let Some((node, query)) = query {
         lint::query(diags, node, &query, &metric, context.catalog);
     }

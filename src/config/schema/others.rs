@@ -59,8 +59,8 @@ pub(super) fn metric(diags: &mut Diagnostics, node: &Node, context: &Context<'_>
     let name = string(diags, node)?;
     let others = context.others;
     let Some(index) = others.names().position(|other| other == Some(&name)) else {
-        let problem =
-            diags.error_at(&node.span, format!("no metric of this configuration is called {}", quoted(&name)));
+        let problem = diags
+            .error_at(&node.span, format!("no metric of this configuration is called {}", quoted(&name)));
         if context.catalog.resolve(&name).is_some() {
             problem.hint(format!("it is a built-in one: write `preset: {name}`"));
         } else if let Some(near) = did_you_mean(&name, others.names().flatten()) {

@@ -14,6 +14,7 @@ pub use self::scrape::target_url;
 
 mod auth;
 mod pods;
+mod redis;
 mod scrape;
 
 /// A query that takes longer would outlive the refresh interval many times over.
@@ -24,6 +25,8 @@ const BODY_BYTES: std::ops::RangeInclusive<u64> = 1 << 16..=1 << 30;
 pub(super) struct Declared {
     pub(super) name: Option<Spanned<String>>,
     pub(super) knows_promql: bool,
+    /// Of a Redis: whether it is said whose its keys are.
+    pub(super) redis: Option<bool>,
     pub(super) definition: Option<Definition>,
     /// Where it names pods.
     pub(super) pods_at: Option<Span>,
@@ -33,14 +36,18 @@ pub(super) fn source(diags: &mut Diagnostics, node: &Node, catalog: &Catalog) ->
     let mut map = node.mapping(diags, "a source")?;
     let name = map.required("name", diags, crate::config::decode::spanned(source_name));
     let (has_prometheus, has_scrape) = (map.get("prometheus").is_some(), map.get("scrape").is_some());
+    let redis_node = map.get("redis").map(|(_, node)| node);
     // A source of an unknown kind is one mistake, not a missing field beside an unknown one.
-    let is_known = has_prometheus || has_scrape || map.unasked().next().is_none();
-    map.others("the kinds of source in this build: `prometheus`, `scrape`");
-    let kind = map.choice(&["prometheus", "scrape"], is_known, diags);
+    let is_known = has_prometheus || has_scrape || redis_node.is_some() || map.unasked().next().is_none();
+    map.others("the kinds of source in this build: `prometheus`, `scrape`, `redis`");
+    let kind = map.choice(&["prometheus", "scrape", "redis"], is_known, diags);
     let own_name = || name.as_ref().map(|name| name.value.clone()).unwrap_or_default();
     let definition = match kind {
         Some(("prometheus", node)) => prometheus(diags, node)
             .map(|settings| Definition::Prometheus(Settings { name: own_name(), ..settings })),
+        Some(("redis", node)) => redis::redis(diags, node).map(|settings| {
+            Definition::Redis(crate::source::redis::Settings { name: own_name(), ..settings })
+        }),
         Some((_, node)) => scrape::scrape(diags, node, catalog).map(|(settings, endpoints, pods)| {
             let settings = crate::source::scrape::Settings { name: own_name(), ..settings };
             Definition::Scrape(settings, endpoints, pods)
@@ -50,7 +57,8 @@ pub(super) fn source(diags: &mut Diagnostics, node: &Node, catalog: &Catalog) ->
     map.finish(diags);
     let definition = definition.filter(|_| name.is_some());
     let pods_at = node.field("scrape").and_then(|scrape| place_of(scrape, "pods"));
-    Some(Declared { name, knows_promql: !has_scrape, definition, pods_at })
+    let redis = redis_node.map(|node| node.field("namespace").is_some());
+    Some(Declared { name, knows_promql: !has_scrape && redis.is_none(), redis, definition, pods_at })
 }
 
 /// Where a field of a mapping is named.

@@ -4,6 +4,7 @@ use crate::catalog::Catalog;
 use crate::config::{Diagnostics, check};
 
 const DOCS: &str = include_str!("../../../docs/configuration.md");
+const REDIS: &str = include_str!("../../../docs/redis.md");
 const HEAD: &str = "apiVersion: inferometer.dev/v1alpha1\nkind: Configuration\n";
 
 fn report(text: &str) -> crate::config::Report {
@@ -38,7 +39,7 @@ fn every_field_is_documented_and_no_other() {
         report.diagnostics.iter().filter_map(|problem| problem.hint.as_ref()?.strip_prefix("valid fields: "));
     let mut fields: Vec<&str> = lists.flat_map(|list| list.split(", ")).collect();
     // A source's own fields are answered with the kinds of source instead.
-    fields.extend(["prometheus", "scrape"]);
+    fields.extend(["prometheus", "scrape", "redis"]);
     fields.sort_unstable();
     fields.dedup();
     let rows =
@@ -48,4 +49,28 @@ fn every_field_is_documented_and_no_other() {
     documented.sort_unstable();
     documented.dedup();
     assert_eq!(documented, fields);
+}
+
+#[test]
+fn every_field_of_a_redis_is_documented() {
+    let text = format!(
+        "{HEAD}sources:\n- {{ name: a, redis: {{ url: redis://a, qqqqqq: 1, auth: {{ passwordFile: a, qqqqqq: 1 }} }} }}\n\
+         - {{ name: b, redis: {{ sentinel: {{ masterName: a, addresses: [a], qqqqqq: 1 }}, namespace: b }} }}\n\
+         metrics:\n- {{ name: a, source: b, redis: {{ stream: a, group: b, measure: lag, qqqqqq: 1 }} }}\n"
+    );
+    let report = report(&text);
+    let lists =
+        report.diagnostics.iter().filter_map(|problem| problem.hint.as_ref()?.strip_prefix("valid fields: "));
+    let fields: Vec<&str> = lists.flat_map(|list| list.split(", ")).collect();
+    assert!(fields.len() > 20, "{report}");
+    // A password itself is asked for only to be refused.
+    for field in fields.into_iter().filter(|field| *field != "password") {
+        assert!(REDIS.contains(&format!("`{field}`")) || REDIS.contains(&format!("{field}: ")), "{field}");
+    }
+}
+
+#[test]
+fn the_example_of_a_redis_is_accepted() {
+    let example = REDIS.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(report(example).to_string(), "");
 }

@@ -215,3 +215,38 @@ fn secrets_are_not_shown() {
     assert!(report.errors > 4);
     assert!(!report.to_string().contains("hunter2"), "{report}");
 }
+
+#[test]
+fn a_redis_is_reached_in_three_ways() {
+    use crate::source::Text;
+    use crate::source::redis::Mode;
+
+    let catalog = Catalog::built_in().unwrap();
+    let mut diags = Diagnostics::default();
+    let text = include_str!("../../../tests/fixtures/config/good/redis.yaml");
+    let configuration = load("redis.yaml", text, &catalog, &mut diags).unwrap();
+    let [_, Definition::Redis(jobs), Definition::Redis(shared), Definition::Redis(wide)] =
+        &configuration.sources[..]
+    else {
+        panic!("three of kind redis")
+    };
+    let Mode::Single(address) = &jobs.mode else { panic!("one server") };
+    assert_eq!((address.to_string().as_str(), jobs.database, jobs.tls), ("redis.jobs:6379", 2, true));
+    assert_eq!(
+        (jobs.name.as_str(), jobs.namespace.as_deref(), jobs.timeout.as_secs()),
+        ("jobs", Some("jobs"), 5)
+    );
+    assert_eq!(jobs.auth.basic.as_ref().unwrap().0, Text::Literal("reader".to_owned()));
+    assert!(jobs.auth.ca.is_some() && jobs.auth.client_certificate.is_some());
+    let Mode::Sentinel { master, addresses, auth } = &shared.mode else { panic!("Sentinel") };
+    let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["sentinel-0.redis:26379", "sentinel-1.redis:26380", "[fd00::1]:26379"]);
+    assert_eq!((master.as_str(), shared.database, shared.tls), ("mymaster", 1, true));
+    // Nobody's password is anybody else's.
+    assert_eq!(auth.basic.as_ref().unwrap().0, Text::Literal("default".to_owned()));
+    assert!(shared.auth.basic.is_none() && shared.namespace.is_none());
+    let Mode::Cluster(addresses) = &wide.mode else { panic!("a cluster") };
+    assert_eq!((addresses.len(), wide.database, wide.tls, wide.timeout.as_secs()), (2, 0, false, 2));
+    let fullest = configuration.metric("fullest").unwrap();
+    assert_eq!(fullest.inputs[0].signal.to_string(), "length of list jobs:*");
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Question, Run, Whom};
 use crate::core::freshness::{Coverage, Snapshot};
 use crate::core::metric::{Input, Scope};
-use crate::core::reading::InputStep;
+use crate::core::reading::{InputStep, TransitionStep};
 use crate::core::refusal::Refusal;
 use crate::core::series::{Acquaintance, Series, Silent};
 use crate::core::signal::Signal;
@@ -231,6 +231,7 @@ impl Run<'_> {
             limit_seconds: snapshot.bounds(None, hold).limit.as_secs_f64(),
             failure: snapshot.failure.clone(),
             warnings: remarks,
+            next: TransitionStep::next(&input.signal, now),
         });
     }
 }

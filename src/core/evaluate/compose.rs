@@ -192,19 +192,15 @@ impl<'a> Composed<'a, '_> {
         })
     }
 
-    fn put_facts(
-        &self,
-        value: &Expression,
-        values: &mut [Option<f64>],
-        ages: &Ages,
-    ) -> Result<(), Refusal> {
+    fn put_facts(&self, value: &Expression, values: &mut [Option<f64>], ages: &Ages) -> Result<(), Refusal> {
         let first = self.composite.parts.len();
         let facts = first..first + Fact::ALL.len();
         for index in value.uses().iter().copied().filter(|index| facts.contains(index)) {
             let fact = Fact::ALL[index - first];
             values[index] = self.facts.values[index - first].or_else(|| self.seen(fact, ages));
             if values[index].is_none() && fact != Fact::Target {
-                let reason = format!("how many pods belong to it is not known, and `{}` needs it", fact.name());
+                let reason =
+                    format!("how many pods belong to it is not known, and `{}` needs it", fact.name());
                 return Err(Refusal::Unlisted { metric: self.known.metric.name.to_string(), reason });
             }
         }
@@ -271,7 +267,8 @@ impl<'a> Composed<'a, '_> {
             }
         }
         self.put_facts(value, &mut common, &whole)?;
-        let names: BTreeSet<String> = tables.iter().flatten().flat_map(|table| table.keys().cloned()).collect();
+        let names: BTreeSet<String> =
+            tables.iter().flatten().flat_map(|table| table.keys().cloned()).collect();
         if names.is_empty() {
             let reason = format!("none of its parts names a {key}");
             return Err(Refusal::NoSeries { metric: metric.name.to_string(), reason, certain: false });
@@ -291,7 +288,9 @@ impl<'a> Composed<'a, '_> {
                         ages.include_reading(reading);
                         Some(reading.value)
                     }
-                    Some(Err(refusal)) => self.without(&self.composite.parts[index], refusal.clone(), &mut ages)?,
+                    Some(Err(refusal)) => {
+                        self.without(&self.composite.parts[index], refusal.clone(), &mut ages)?
+                    }
                     None => match self.composite.parts[index].missing {
                         WhenMissing::Required => return Err(nothing()),
                         WhenMissing::Optional => None,

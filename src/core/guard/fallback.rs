@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use super::{BRIEF, Fallback, Steps, Substitute, note};
-use crate::core::justify::Asker;
+use crate::core::justify::{Asker, Goal};
 use crate::core::quantity::Quantity;
 use crate::core::reading::Reading;
 use crate::core::refusal::Refusal;
@@ -124,10 +124,25 @@ impl Fallback {
     /// What is served instead, or why that cannot be told.
     fn substitute(&self, state: &State, askers: &[Asker], now: Timestamp) -> Result<Reading, String> {
         match self.with {
-            Substitute::Last(limit) => last(state, limit, now),
+            Substitute::Last(limit) => {
+                repeatable(askers)?;
+                last(state, limit, now)
+            }
             Substitute::Value(value) => made_up(value, now),
             Substitute::Replicas(replicas) => made_up(told(askers, replicas)?, now),
         }
+    }
+}
+
+/// A last value may be repeated to whoever divides by it. Who multiplies the replicas there are by it would
+/// do so again with every answer, and run away.
+fn repeatable(askers: &[Asker]) -> Result<(), String> {
+    match askers.iter().find(|asker| !matches!(asker.goal, Goal::AverageValue(_))) {
+        None => Ok(()),
+        Some(Asker { namespace, name, .. }) => Err(format!(
+            "HPA {namespace}/{name} multiplies its replicas by the value, so the last one must not be repeated; \
+             a fallback of `replicas` can be"
+        )),
     }
 }
 

@@ -13,13 +13,7 @@ use crate::core::time::Timestamp;
 const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);
 
 fn asker(goal: Goal, replicas: u32, ready: u32) -> Asker {
-    Asker {
-        namespace: "ai".into(),
-        name: "llama".into(),
-        goal,
-        replicas: Some(replicas),
-        ready: Some(ready),
-    }
+    Asker { namespace: "ai".into(), name: "llama".into(), goal, replicas: Some(replicas), ready: Some(ready) }
 }
 
 /// What the HPA proposes with `ready` of its pods ready when it is told `value`.
@@ -56,13 +50,12 @@ fn proposal(goal: Goal, replicas: u32, ready: u32, value: f64) -> Option<u32> {
         },
     };
     let scale = Scale { spec_replicas: replicas, status_replicas: replicas, pods: &pods };
-    let decision =
-        Controller::new(Options::default()).scaled_to_zero().sync(NOW, &spec, &scale, &[seen]);
+    let decision = Controller::new(Options::default()).scaled_to_zero().sync(NOW, &spec, &scale, &[seen]);
     decision.failures.is_empty().then_some(decision.desired)
 }
 
 const GOALS: [fn(f64) -> Goal; 3] = [Goal::Value, Goal::AverageValue, Goal::Pods];
-const TARGETS: [f64; 8] = [0.05, 0.3, 0.8, 1.0, 7.0, 10.0, 33.333, 1e6];
+const TARGETS: [f64; 5] = [0.05, 0.8, 7.0, 33.333, 1e6];
 
 #[test]
 fn whole_multiples_read_as_people_would_write_them() {
@@ -122,10 +115,11 @@ fn what_cannot_be_told_is_none() {
 /// No thousandth asks for `wanted`: found by trying all that could.
 fn is_out_of_reach(goal: Goal, now: u32, ready: u32, wanted: u32) -> bool {
     let (Goal::Value(target) | Goal::AverageValue(target) | Goal::Pods(target)) = goal;
-    let step = if matches!(goal, Goal::AverageValue(_)) || now == 0 { target } else { target / f64::from(ready) };
+    let step =
+        if matches!(goal, Goal::AverageValue(_)) || now == 0 { target } else { target / f64::from(ready) };
     let (low, high) = (step * f64::from(wanted.saturating_sub(1)), step * f64::from(wanted));
-    (0..=400).all(|part| {
-        let value = low + (high - low) * f64::from(part) / 400.0;
+    (0..=100).all(|part| {
+        let value = low + (high - low) * f64::from(part) / 100.0;
         let value = (value * 1000.0).round() / 1000.0;
         proposal(goal, now, ready, value) != Some(wanted)
     })
@@ -136,11 +130,13 @@ fn every_count_that_can_be_asked_for_is() {
     for goal in GOALS {
         for target in TARGETS {
             let goal = goal(target);
-            for (now, ready) in (0..=24).map(|now| (now, now)).chain([(12, 10), (10, 5), (4, 6), (20, 1)]) {
+            for (now, ready) in
+                (0..=12).chain([20, 21]).map(|now| (now, now)).chain([(12, 10), (10, 5), (4, 6), (20, 1)])
+            {
                 if now == 0 && matches!(goal, Goal::Pods(_)) {
                     continue;
                 }
-                for wanted in 0..=26 {
+                for wanted in 0..=24 {
                     check(goal, now, ready, wanted);
                 }
             }

@@ -67,6 +67,7 @@ fn missing(command: &Command, error: &std::io::Error) -> ! {
     let program = command.get_program().to_string_lossy().into_owned();
     let install = match program.as_str() {
         "prometheus" | "promtool" => "install it with `apt-get install prometheus`",
+        "redis-server" | "redis-cli" => "install it with `apt-get install redis-server`",
         "kubectl" => {
             "install it with `apt-get install kubectl`, or from https://kubernetes.io/docs/tasks/tools/"
         }

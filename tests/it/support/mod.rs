@@ -15,6 +15,7 @@ pub(crate) mod objects;
 pub(crate) mod pki;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
+pub(crate) mod redis;
 pub(crate) mod server;
 pub(crate) mod site;
 pub(crate) mod wait;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use reqwest::header::{HeaderName, HeaderValue};
 
-use crate::config::decode::{checked, list, path, string};
+use crate::config::decode::{MapDecoder, checked, list, path, string};
 use crate::config::units::Refusal;
 use crate::config::{Diagnostics, Node};
 use crate::source::{Auth, Text};
@@ -54,6 +54,14 @@ fn basic(diags: &mut Diagnostics, node: &Node) -> Option<(Text, Text)> {
         Some((_, node)) => path(diags, node).map(Text::File),
         None => None,
     };
+    let password = password(diags, &mut map, true);
+    map.conceal_unasked(diags);
+    map.finish(diags);
+    Some((username?, Text::File(password?)))
+}
+
+/// The file of a password, which must not stand in the configuration itself.
+pub(super) fn password(diags: &mut Diagnostics, map: &mut MapDecoder<'_>, needed: bool) -> Option<PathBuf> {
     let inline = map.get("password");
     if let Some((key, node)) = inline {
         diags.conceal(&node.span);
@@ -62,14 +70,11 @@ fn basic(diags: &mut Diagnostics, node: &Node) -> Option<(Text, Text)> {
             .hint("use `passwordFile`");
     }
     // One mistake makes one report.
-    let password = if inline.is_some() {
-        map.optional("passwordFile", diags, path)
-    } else {
+    if inline.is_none() && needed {
         map.required("passwordFile", diags, path)
-    };
-    map.conceal_unasked(diags);
-    map.finish(diags);
-    Some((username?, Text::File(password?)))
+    } else {
+        map.optional("passwordFile", diags, path)
+    }
 }
 
 fn username(name: String) -> Result<String, Refusal> {
@@ -79,7 +84,7 @@ fn username(name: String) -> Result<String, Refusal> {
     }
 }
 
-fn certificate(diags: &mut Diagnostics, node: &Node) -> Option<(PathBuf, PathBuf)> {
+pub(super) fn certificate(diags: &mut Diagnostics, node: &Node) -> Option<(PathBuf, PathBuf)> {
     let mut map = node.mapping(diags, "`clientCertificate`")?;
     let certificate = map.required("certFile", diags, path);
     let key = map.required("keyFile", diags, path);

@@ -6,7 +6,7 @@ use crate::core::composite::{Composite, Part, WhenMissing};
 use crate::core::fixtures::{Cluster, pod};
 use crate::core::metric::Semantics;
 use crate::core::population;
-use crate::core::workload::Owner;
+use crate::core::workload::{Owner, Pod};
 use std::sync::Arc;
 
 /// A gauge of each pod, by another name than the fleet's queue.
@@ -51,7 +51,8 @@ impl Composed {
     fn known(&self) -> Known<'_> {
         let composite = self.metric.composite.as_ref().expect("a composite");
         let part = |(part, snapshot): (&'_ Part, _)| -> Known<'_> {
-            let metric: &Metric = &composite.parts.iter().find(|one| one.name == part.name).expect("it").metric;
+            let metric: &Metric =
+                &composite.parts.iter().find(|one| one.name == part.name).expect("it").metric;
             let inputs = metric.inputs.iter().map(|input| (input, snapshot)).collect();
             Known { metric, source_name: "main", inputs, parts: Vec::new() }
         };
@@ -69,7 +70,11 @@ impl Composed {
         let mut steps = Derivation::default();
         let question = self.question(&selector);
         let told = compose(&self.known(), question, &self.facts, at(10.0), Some(&mut steps));
-        assert_eq!(told, compose(&self.known(), question, &self.facts, at(10.0), None), "explaining changes nothing");
+        assert_eq!(
+            told,
+            compose(&self.known(), question, &self.facts, at(10.0), None),
+            "explaining changes nothing"
+        );
         assert!(told.is_err() || steps.expression.is_some());
         told
     }
@@ -142,7 +147,8 @@ fn absence_is_what_the_part_says_and_failure_is_an_error() {
         parts.push(("extra", gauge_of("extra", Element::Pod), missing, snapshot));
         Composed::value(parts, value).asked().map(|reading| reading.value)
     };
-    let refused = |missing, snapshot, value| with(missing, snapshot, value).expect_err("a refusal").to_string();
+    let refused =
+        |missing, snapshot, value| with(missing, snapshot, value).expect_err("a refusal").to_string();
     assert_eq!(with(WhenMissing::Default(3.0), empty(), "waiting + extra"), Ok(13.0));
     assert_eq!(with(WhenMissing::Optional, empty(), "has(extra) ? extra : waiting"), Ok(10.0));
     assert_eq!(with(WhenMissing::Optional, empty(), "waiting + default(extra, 1.0)"), Ok(11.0));
@@ -150,10 +156,16 @@ fn absence_is_what_the_part_says_and_failure_is_an_error() {
     let absent = refused(WhenMissing::Required, empty(), "waiting + extra");
     assert!(absent.starts_with("m: extra: m: no series"), "{absent}");
     for missing in [WhenMissing::Default(0.0), WhenMissing::Optional, WhenMissing::Required] {
-        let failed = refused(missing, broken(), "waiting + default(extra, 0.0)".replace(
-            "default(extra, 0.0)",
-            if missing == WhenMissing::Optional { "default(extra, 0.0)" } else { "extra" },
-        ).leak());
+        let failed = refused(
+            missing,
+            broken(),
+            "waiting + default(extra, 0.0)"
+                .replace(
+                    "default(extra, 0.0)",
+                    if missing == WhenMissing::Optional { "default(extra, 0.0)" } else { "extra" },
+                )
+                .leak(),
+        );
         assert!(failed.contains("connection refused"), "{missing}: {failed}");
     }
 }
@@ -205,9 +217,17 @@ fn devices_are_joined_by_what_tells_them_apart() {
 
 #[test]
 fn what_cannot_be_joined_is_refused_when_it_is_loaded() {
-    let part = |name: &str, metric| Part { name: name.into(), metric: Arc::new(metric), missing: WhenMissing::Required };
-    let parts = vec![part("waiting", gauge_of("waiting", Element::Pod)), part("tensor", gauge_of("tensor", device()))];
-    let mistakes = Composite::new(parts, Some("waiting + tensor"), None, Aggregate::Sum).expect_err("refused");
+    let part = |name: &str, metric| Part {
+        name: name.into(),
+        metric: Arc::new(metric),
+        missing: WhenMissing::Required,
+    };
+    let parts = vec![
+        part("waiting", gauge_of("waiting", Element::Pod)),
+        part("tensor", gauge_of("tensor", device())),
+    ];
+    let mistakes =
+        Composite::new(parts, Some("waiting + tensor"), None, Aggregate::Sum).expect_err("refused");
     assert!(mistakes[0].1.message.contains("cannot be joined"), "{mistakes:?}");
 }
 
@@ -231,7 +251,8 @@ fn not_a_number_never_leaves() {
 #[test]
 fn composites_nest() {
     let inner = Composed::value(both(), "waiting / 5.0");
-    let part = Part { name: "inner".into(), metric: Arc::new(inner.metric.clone()), missing: WhenMissing::Required };
+    let part =
+        Part { name: "inner".into(), metric: Arc::new(inner.metric.clone()), missing: WhenMissing::Required };
     let composite = Composite::new(vec![part], None, Some("inner + 1.0"), Aggregate::Sum).expect("compiles");
     let outer = Metric { composite: Some(Arc::new(composite)), ..metric(Vec::new()) };
     let known = Known { metric: &outer, source_name: "", inputs: Vec::new(), parts: vec![inner.known()] };
@@ -278,11 +299,16 @@ fn facts_are_those_of_the_workload_that_the_asking_autoscaler_scales() {
     let cluster = pods_of_chat();
     let facts = |autoscalers: &[Arc<Autoscaler>], selector: &str| {
         let selector = Selector::parse(selector).expect("a selector");
-        let question = Question { namespace: "ml", selector: &selector, whom: Whom::All, pods: Some(&cluster) };
+        let question =
+            Question { namespace: "ml", selector: &selector, whom: Whom::All, pods: Some(&cluster) };
         population::facts(&population::asking(autoscalers, "m", &question), &question, at(10.0)).values
     };
     let asks = [autoscaler("model=llama", 5)];
-    assert_eq!(facts(&asks, "model=llama"), [Some(5.0), Some(1.0), Some(1.0), Some(2.5)], "what it has asked for");
+    assert_eq!(
+        facts(&asks, "model=llama"),
+        [Some(5.0), Some(1.0), Some(1.0), Some(2.5)],
+        "what it has asked for"
+    );
     assert_eq!(facts(&asks, "app=chat"), [Some(3.0), Some(1.0), Some(1.0), None], "nobody asks just this");
     assert_eq!(facts(&asks, ""), [None; 4], "which of the namespace's pods is not said");
     let two = [autoscaler("model=llama", 5), autoscaler("model=llama", 5)];

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::core::series::Silent;
+use crate::core::signal::Signal;
 use crate::core::signal::{Factor, SeriesRef};
 
 /// The sentence and the word for our own metrics.

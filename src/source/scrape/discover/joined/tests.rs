@@ -46,7 +46,7 @@ async fn each_is_looked_at_at_its_own_beat_and_all_are_told() {
     assert_eq!((joined.every(), joined.describe()), (Duration::from_secs(1), "slow, quick".to_owned()));
     for _ in 0..10 {
         let causes: Vec<_> = joined.look().await.unseen.into_iter().map(|one| one.cause).collect();
-        assert_eq!(causes, ["slow".into(), "quick".into()]);
+        assert_eq!(causes, ["slow", "quick"].map(Arc::<str>::from));
         tokio::time::sleep(joined.every()).await;
     }
     assert_eq!((slow.looks(), quick.looks()), (2, 10));
