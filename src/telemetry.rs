@@ -32,8 +32,8 @@ const REASONS: [&str; 12] = [
     "no_series",
     "incomplete",
     "idle",
-    "unservable",
     "budget",
+    "unservable",
     "unconfigured",
 ];
 
@@ -63,6 +63,12 @@ struct ApiServiceLabels {
     api_service: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TransitionLabels {
+    budget: String,
+    to: String,
+}
+
 /// Our own metrics.
 #[derive(Debug, Default)]
 pub struct Telemetry {
@@ -85,6 +91,7 @@ pub struct Telemetry {
     /// Unix time in seconds; 0 while it is not known.
     certificate_expiry: AtomicI64,
     registrations: Family<ApiServiceLabels, Gauge>,
+    transitions: Family<TransitionLabels, Counter>,
 }
 
 #[derive(Debug)]
@@ -169,6 +176,12 @@ impl Telemetry {
         self.registrations.get_or_create(&ApiServiceLabels { api_service }).set(i64::from(registered));
     }
 
+    /// A budget stands otherwise than before.
+    pub fn budget_moved(&self, budget: &str, to: &str) {
+        let labels = TransitionLabels { budget: budget.to_owned(), to: to.to_owned() };
+        self.transitions.get_or_create(&labels).inc();
+    }
+
     /// A registry of everything here, ready to be encoded; more collectors may be added to it.
     pub fn registry(self: &Arc<Self>) -> Registry {
         let mut registry = Registry::with_prefix("inferometer");
@@ -193,6 +206,11 @@ impl Telemetry {
             "api_service_registered",
             "Whether the APIService points at us and trusts our CAs",
             self.registrations.clone(),
+        );
+        registry.register(
+            "budget_transitions",
+            "Changes of budgets by what they do since",
+            self.transitions.clone(),
         );
         registry.register_collector(Box::new(RequestPath(Arc::clone(self))));
         registry.register_collector(Box::new(identity::Encoded(Arc::clone(self))));

@@ -18,6 +18,7 @@ use crate::api::{Api, Gate, router};
 use crate::auth::Authorized;
 use crate::cluster::WatchMetrics;
 use crate::engine::Engine;
+use crate::engine::budgets::Budgets;
 use crate::engine::observe::Signals;
 use crate::server::Limits;
 use crate::server::guard::{DEADLINE, Guard};
@@ -143,6 +144,7 @@ fn observability_router(
         watches.register(&mut registry);
     }
     registry.register_collector(Box::new(Signals(Arc::clone(engine))));
+    registry.register_collector(Box::new(Budgets(Arc::clone(engine))));
     let registry = Arc::new(registry);
     let metrics = move || {
         let registry = Arc::clone(&registry);

@@ -14,6 +14,8 @@ use crate::api::Gate;
 use crate::auth::reviewer::ApiServer;
 use crate::auth::trust::TrustStore;
 use crate::auth::{Auth, Settings};
+use crate::cluster::events::Events;
+use crate::cluster::memory::Memory;
 use crate::cluster::{self, Cluster, WatchMetrics, serving, warm};
 use crate::engine::{Clock, Engine};
 use crate::server::tls::Tls;
@@ -121,6 +123,17 @@ impl Joined {
         let engine = Arc::clone(engine);
         let warm = move |namespace: &str, metric: &str| engine.warm(namespace, metric);
         self.tasks.spawn(warm::keep(Arc::clone(&self.cluster), warm));
+    }
+
+    /// Keeps `engine`'s budgets: what is remembered of them is shared by all replicas, and HPAs are told.
+    pub(super) fn keep_budgets(&mut self, engine: &Arc<Engine>) {
+        let memory = Arc::new(Memory::default());
+        self.tasks.spawn(Arc::clone(&memory).keep(self.client.clone(), self.namespace.clone()));
+        let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+        let instance = instance.unwrap_or_else(|| self.service.clone());
+        let (events, write) = Events::new(self.client.clone(), instance);
+        self.tasks.spawn(write);
+        self.tasks.spawn(Arc::clone(engine).watch_budgets(memory, events));
     }
 
     /// Opens the gates before which we are not ready, each in its time.

@@ -67,6 +67,12 @@ fn read_for(path: &Path, catalog: &Catalog, has_pods: bool) -> Result<(Configura
             .error_at(&place, "this server is in no cluster, so it cannot find pods")
             .hint("run it without --standalone, or name addresses in `targets`");
     }
+    let needs_autoscalers = configuration.as_ref().and_then(|configuration| configuration.budgets_at);
+    if let Some(place) = needs_autoscalers.filter(|_| !has_pods) {
+        diagnostics
+            .error_at(&place, "this server is in no cluster, so it knows no HPA that a budget could hold")
+            .hint("run it without --standalone, or remove the budget");
+    }
     let report = diagnostics.finish();
     match configuration {
         Some(configuration) if !report.has_errors() => Ok((configuration, report)),
@@ -121,7 +127,7 @@ impl Sources {
         let clock = Arc::clone(&self.clock) as Arc<dyn Source>;
         // Last: the first one is the default.
         let sources = self.built.iter().map(|(_, source)| Arc::clone(source)).chain([clock]).collect();
-        Definitions { sources, metrics: configuration.metrics }
+        Definitions { sources, metrics: configuration.metrics, budgets: configuration.budgets }
     }
 }
 

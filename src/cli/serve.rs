@@ -178,6 +178,7 @@ async fn serve(args: Args) -> Result<ExitCode> {
             joined.keep_certificate(&tls, &telemetry);
         }
         joined.warm(&engine);
+        joined.keep_budgets(&engine);
         joined.when_ready(&tls, is_managed, adapter.gates());
     }
     if let Some(path) = config {

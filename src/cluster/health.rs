@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::hpas::AUTOSCALERS;
 use super::inventory::Cluster;
 use super::metrics::WatchMetrics;
 use super::object::Kind;
@@ -29,11 +30,18 @@ enum State {
     Without,
 }
 
-/// What the watches that questions depend on are doing. Told of others it does nothing.
+/// A watch, and whether questions depend on it.
+#[derive(Debug, Clone, Copy)]
+struct Watched {
+    state: State,
+    needed: bool,
+}
+
+/// What the watches are doing. No question depends on that of autoscalers, but budgets do.
 pub(super) struct Health {
     cluster: Arc<Cluster>,
     metrics: Arc<WatchMetrics>,
-    watches: Mutex<HashMap<&'static str, State>>,
+    watches: Mutex<HashMap<&'static str, Watched>>,
 }
 
 impl Health {
@@ -43,8 +51,8 @@ impl Health {
         metrics: Arc<WatchMetrics>,
         kinds: impl IntoIterator<Item = &'a Kind>,
     ) -> Self {
-        let needed = kinds.into_iter().filter(|kind| kind.needed);
-        let watches = needed.map(|kind| (kind.name, State::Unlisted)).collect();
+        let watched = |kind: &Kind| (kind.name, Watched { state: State::Unlisted, needed: kind.needed });
+        let watches = kinds.into_iter().map(watched).collect();
         Self { cluster, metrics, watches: Mutex::new(watches) }
     }
 
@@ -70,7 +78,9 @@ impl Health {
 
     /// Whether all objects of this kind have been known.
     pub(super) fn was_listed(&self, kind: &Kind) -> bool {
-        matches!(self.watches().get(kind.name), Some(State::Alive | State::Failing(_)))
+        let watches = self.watches();
+        let state = watches.get(kind.name).map(|watched| watched.state);
+        matches!(state, Some(State::Alive | State::Failing(_)))
     }
 
     /// Looks again and again whether a watch has failed for too long.
@@ -84,18 +94,26 @@ impl Health {
 
     fn set(&self, kind: &Kind, next: impl Fn(State) -> State) {
         let mut watches = self.watches();
-        let Some(state) = watches.get_mut(kind.name) else { return };
-        let new = next(*state);
-        if new != *state {
-            *state = new;
+        let Some(watched) = watches.get_mut(kind.name) else { return };
+        let new = next(watched.state);
+        if new != watched.state {
+            watched.state = new;
             self.judge(&watches);
         }
     }
 
-    fn judge(&self, watches: &HashMap<&'static str, State>) {
+    fn judge(&self, watches: &HashMap<&'static str, Watched>) {
         let mut knowledge = Knowledge::Complete;
-        for state in watches.values() {
-            match state {
+        let is_current = |state: State| match state {
+            State::Alive => true,
+            State::Failing(since) => since.elapsed() <= GRACE,
+            State::Unlisted | State::Without => false,
+        };
+        if let Some(watched) = watches.get(AUTOSCALERS.name) {
+            self.cluster.autoscalers.complete(is_current(watched.state));
+        }
+        for watched in watches.values().filter(|watched| watched.needed) {
+            match watched.state {
                 State::Unlisted => {
                     knowledge = Knowledge::Nothing;
                     break;
@@ -108,7 +126,7 @@ impl Health {
         self.metrics.complete(knowledge == Knowledge::Complete);
     }
 
-    fn watches(&self) -> MutexGuard<'_, HashMap<&'static str, State>> {
+    fn watches(&self) -> MutexGuard<'_, HashMap<&'static str, Watched>> {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,6 +3,7 @@
 mod wire;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::Notify;
@@ -38,6 +39,8 @@ pub(super) struct Autoscalers {
     /// By namespace and metric.
     by_metric: RwLock<HashMap<Arc<str>, ByMetric>>,
     known: Mutex<Known>,
+    /// Whether these are all, as of a moment ago.
+    is_complete: AtomicBool,
     /// Told when something is asked for that was not, or otherwise than before.
     news: Notify,
 }
@@ -56,6 +59,17 @@ impl Autoscalers {
     pub(super) fn that_name(&self, namespace: &str, metric: &str) -> Vec<Arc<Autoscaler>> {
         let by_metric = self.by_metric.read().unwrap_or_else(PoisonError::into_inner);
         by_metric.get(namespace).and_then(|metrics| metrics.get(metric)).cloned().unwrap_or_default()
+    }
+
+    /// All of the cluster; `None` while they are not known.
+    pub(super) fn all(&self) -> Option<Vec<Arc<Autoscaler>>> {
+        let is_complete = self.is_complete.load(Ordering::Acquire);
+        is_complete.then(|| self.known().objects.values().map(|(one, _)| Arc::clone(one)).collect())
+    }
+
+    /// Notes whether these are all that there are.
+    pub(super) fn complete(&self, is_complete: bool) {
+        self.is_complete.store(is_complete, Ordering::Release);
     }
 
     /// All that is asked for, each once.

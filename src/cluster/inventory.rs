@@ -82,6 +82,10 @@ impl Inventory for Cluster {
     fn autoscalers(&self, namespace: &str, metric: &str) -> Vec<Arc<Autoscaler>> {
         self.autoscalers.that_name(namespace, metric)
     }
+
+    fn all_autoscalers(&self) -> Option<Vec<Arc<Autoscaler>>> {
+        self.autoscalers.all()
+    }
 }
 
 /// Takes what the watch of pods tells.

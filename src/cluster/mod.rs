@@ -4,12 +4,14 @@ mod addresses;
 pub mod authentication;
 pub mod certificate;
 pub mod client;
+pub mod events;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod follow;
 mod health;
 mod hpas;
 mod inventory;
+pub mod memory;
 mod metrics;
 mod object;
 mod one;

@@ -15,6 +15,7 @@ use crate::core::metric::Metric;
 use crate::core::signal::Signal;
 
 mod autoscaler;
+mod budget;
 mod of;
 mod selector;
 mod target;
@@ -111,6 +112,7 @@ pub fn check(
     let mut metrics: Vec<CheckedMetric> =
         checked.configuration.iter().flat_map(|own| &own.metrics).map(CheckedMetric::new).collect();
     checked.autoscalers = autoscalers.len();
+    budget::check(diags, &autoscalers, &names);
     for node in autoscalers {
         for metric in autoscaler::check(diags, node, &names) {
             if metrics.iter().all(|known| known.metric.name != metric.name) {

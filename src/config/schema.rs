@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use self::others::Others;
 use super::decode::{Spanned, spanned, string};
@@ -13,9 +14,11 @@ use super::source::quoted;
 use super::suggest::did_you_mean;
 use super::{Diagnostics, Node, Span, parse};
 use crate::catalog::Catalog;
+use crate::core::budget::Budget;
 use crate::core::metric::Metric;
 use crate::source::Definition;
 
+mod budget;
 mod composite;
 mod guards;
 pub(super) mod metric;
@@ -43,8 +46,12 @@ pub struct Configuration {
     pub sources: Vec<Definition>,
     /// Metrics beside the catalog's, or in their place.
     pub metrics: Vec<Metric>,
+    /// What may be spent, and whom that holds.
+    pub budgets: Vec<Arc<Budget>>,
     /// Where pods are named as targets, which only a cluster has.
     pub pods_at: Option<Span>,
+    /// Where a budget is named, which only HPAs of a cluster can be held by.
+    pub budgets_at: Option<Span>,
 }
 
 impl Configuration {
@@ -152,14 +159,36 @@ pub(super) fn configuration(
     };
     let mut metrics = Vec::new();
     let mut metric_names = Names::default();
-    for (name, metric) in others.all(diags, &context).into_iter().flatten() {
+    let mut owners = Vec::new();
+    let nodes = nodes.unwrap_or_default();
+    for (node, made) in nodes.iter().zip(others.all(diags, &context)) {
+        let Some((name, metric)) = made else { continue };
         if let Some(name) = name {
+            owners.push((node, name.clone()));
             metric_names.add(diags, "metric", name);
         }
         metrics.extend(metric);
     }
+    let (mut budgets, mut budgets_at) = (Vec::new(), None);
+    let mut budget_names = Names::default();
+    for (item, name) in owners {
+        let Some(node) = item.field("budget") else { continue };
+        budgets_at = budgets_at.or(Some(start(node)));
+        budgets.extend(budget::of_metric(diags, node, &name.value, &context, &metrics).map(Arc::new));
+        budget_names.add(diags, "budget", name);
+    }
+    if let Some((_, node)) = map.get("budgets") {
+        for item in node.items(diags, "a list of budgets").unwrap_or_default() {
+            budgets_at = budgets_at.or_else(|| Some(start(item)));
+            let Some((name, budget)) = budget::budget(diags, item, &context, &metrics) else { continue };
+            if let Some(name) = name {
+                budget_names.add(diags, "budget", name);
+            }
+            budgets.extend(budget.map(Arc::new));
+        }
+    }
     map.finish(diags);
-    Some(Configuration { sources, metrics, pods_at })
+    Some(Configuration { sources, metrics, budgets, pods_at, budgets_at })
 }
 
 fn constant(diags: &mut Diagnostics, node: &Node, expected: &str) -> Option<()> {

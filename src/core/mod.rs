@@ -6,6 +6,7 @@
 //! ```
 
 pub mod autoscaler;
+pub mod budget;
 pub mod composite;
 pub mod evaluate;
 pub mod expression;

@@ -125,6 +125,16 @@ pub enum Refusal {
         /// Why.
         cause: Box<Refusal>,
     },
+    /// A budget holds back what the value would justify, and no value says so to everyone who asks.
+    #[error("{metric}: budget {budget}: {reason}")]
+    Budget {
+        /// The metric asked for.
+        metric: String,
+        /// The budget's name.
+        budget: String,
+        /// Why there is no value that it allows.
+        reason: String,
+    },
     /// The value cannot be told to an HPA.
     #[error("{metric}: {cause}")]
     Unservable {
@@ -168,6 +178,7 @@ impl Refusal {
             Self::Incomplete { .. } => "incomplete",
             Self::Idle { .. } => "idle",
             Self::Part { cause, .. } => cause.reason(),
+            Self::Budget { .. } => "budget",
             Self::Unservable { .. } => "unservable",
             Self::Unreplaced { refusal, .. } => refusal.reason(),
         }

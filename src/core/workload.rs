@@ -121,6 +121,11 @@ pub trait Inventory: Send + Sync {
 
     /// The autoscalers of a namespace that name this metric.
     fn autoscalers(&self, namespace: &str, metric: &str) -> Vec<Arc<Autoscaler>>;
+
+    /// All autoscalers of the cluster; `None` while they are not known as of a moment ago.
+    fn all_autoscalers(&self) -> Option<Vec<Arc<Autoscaler>>> {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::gather::{Gathered, Read};
 use super::generation::Binding;
 use super::guarding::Whose;
 use crate::core::autoscaler::Autoscaler;
+use crate::core::budget::{Asked, Ledger};
 use crate::core::evaluate::{Facts, Question, Whom, compose, compose_each};
 use crate::core::guard::GuardStep;
 use crate::core::justify::Asker;
@@ -92,8 +93,20 @@ struct Context<'a> {
     facts: Facts,
     /// The autoscalers that ask just this, where it matters who does.
     askers: Vec<Asker>,
+    /// The autoscalers of the namespace that name the metric, where it matters who does.
+    autoscalers: Vec<Arc<Autoscaler>>,
+    /// The budgets, where one may hold the answer.
+    ledger: Option<Arc<Ledger>>,
     /// Whether the answer stays the same while numbers and pods do.
     is_lasting: bool,
+}
+
+impl Context<'_> {
+    /// The question as budgets see it.
+    fn held<'a>(&'a self, ask: Ask<'a>) -> Asked<'a> {
+        let Self { askers, autoscalers, .. } = self;
+        Asked { metric: ask.metric, namespace: ask.namespace, askers, autoscalers }
+    }
 }
 
 /// Why there is no reading.
@@ -156,6 +169,9 @@ impl Engine {
         // A number that is missing now may be there before the others change.
         let expires = if refused.is_some() { context.now } else { expires };
         binding.metric.guards.apply_to_each(&mut readings);
+        if let Some(ledger) = &context.ledger {
+            readings = ledger.apply_each(context.held(ask), readings)?;
+        }
         let stamp = self.stamp(ask, generation, gathered, &context, expires);
         Ok(Answers { readings, stamp })
     }
@@ -195,12 +211,14 @@ impl Engine {
         let composite = binding.metric.composite.as_ref();
         let needs_facts = composite.is_some_and(|composite| composite.needs_facts());
         let is_guarded = !binding.metric.guards.is_empty();
-        let is_lasting = !needs_facts && !is_guarded;
+        let ledger = Some(self.ledger()).filter(|ledger| ledger.may_concern(ask.metric, namespace));
+        let is_lasting = !needs_facts && !is_guarded && ledger.is_none();
         let autoscalers = if is_lasting { Vec::new() } else { self.autoscalers(namespace, ask.metric) };
         let asking = population::asking(&autoscalers, ask.metric, &question);
         let facts = if needs_facts { population::facts(&asking, &question, now) } else { Facts::default() };
-        let askers = if is_guarded { population::askers(&asking, &question) } else { Vec::new() };
-        Context { question, now, inventory, everywhere, facts, askers, is_lasting }
+        let matters_who = is_guarded || ledger.is_some();
+        let askers = if matters_who { population::askers(&asking, &question) } else { Vec::new() };
+        Context { question, now, inventory, everywhere, facts, askers, autoscalers, ledger, is_lasting }
     }
 
     /// What is left of an evaluated value once the metric's guards have seen it.
@@ -210,13 +228,18 @@ impl Engine {
         binding: &Binding,
         context: &Context<'_>,
         evaluated: Result<Reading, Refusal>,
-        told: Option<&mut Vec<GuardStep>>,
+        mut told: Option<&mut Vec<GuardStep>>,
     ) -> Result<Reading, Refusal> {
-        if binding.metric.guards.is_empty() {
-            return evaluated;
+        let guarded = if binding.metric.guards.is_empty() {
+            evaluated
+        } else {
+            let whose = Whose { metric: &binding.metric, ask, askers: &context.askers };
+            self.memories.apply(whose, evaluated, context.now, told.as_deref_mut(), &self.telemetry)
+        };
+        match &context.ledger {
+            Some(ledger) => ledger.apply(context.held(ask), guarded, told),
+            None => guarded,
         }
-        let whose = Whose { metric: &binding.metric, ask, askers: &context.askers };
-        self.memories.apply(whose, evaluated, context.now, told, &self.telemetry)
     }
 
     fn stamp(

@@ -293,7 +293,11 @@ impl World {
 
     pub(crate) fn with(metrics: Vec<Metric>) -> Self {
         let source = Fake::new("main");
-        let definitions = Definitions { sources: vec![Arc::clone(&source) as Arc<dyn Source>], metrics };
+        let definitions = Definitions {
+            sources: vec![Arc::clone(&source) as Arc<dyn Source>],
+            metrics,
+            ..Definitions::default()
+        };
         let telemetry = Arc::new(Telemetry::default());
         let engine = Engine::new(catalog(), definitions, Pace::default(), Arc::clone(&telemetry));
         Self { source, telemetry, engine: Arc::new(engine) }
@@ -301,8 +305,11 @@ impl World {
 
     /// Replaces the metrics, the source stays.
     pub(crate) fn install(&self, metrics: Vec<Metric>) {
-        self.engine
-            .install(Definitions { sources: vec![Arc::clone(&self.source) as Arc<dyn Source>], metrics });
+        self.engine.install(Definitions {
+            sources: vec![Arc::clone(&self.source) as Arc<dyn Source>],
+            metrics,
+            ..Definitions::default()
+        });
     }
 
     pub(crate) async fn ask_in(&self, metric: &str, namespace: &str) -> Result<EngineAnswer, AskError> {

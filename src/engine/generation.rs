@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use super::refresh::Pace;
 use super::slot::Slot;
 use crate::catalog::Catalog;
+use crate::core::budget::Budget;
 use crate::core::metric::{Input, Metric};
 use crate::core::signal::Signal;
 use crate::source::Source;
@@ -30,6 +31,8 @@ pub struct Definitions {
     pub sources: Vec<Arc<dyn Source>>,
     /// Metrics beside those of the catalog; of equal name, these win.
     pub metrics: Vec<Metric>,
+    /// Budgets, each of its own name.
+    pub budgets: Vec<Arc<Budget>>,
 }
 
 impl Definitions {
@@ -125,12 +128,15 @@ impl Generation {
         before: Option<&Self>,
         pace: Pace,
     ) -> Self {
-        let metrics: HashMap<Arc<str>, Arc<Metric>> = definitions
+        let mut metrics: HashMap<Arc<str>, Arc<Metric>> = definitions
             .metrics
             .iter()
             .map(|metric| (Arc::clone(&metric.name), Arc::new(metric.clone())))
             .collect();
         let names: BTreeSet<Arc<str>> = catalog.names().chain(metrics.keys()).cloned().collect();
+        // Their names have spaces, which those of others cannot have; nobody is told of them.
+        let read = definitions.budgets.iter().filter_map(|budget| budget.reads());
+        metrics.extend(read.map(|metric| (Arc::clone(&metric.name), Arc::clone(metric))));
         let permits = definitions
             .sources
             .iter()
@@ -169,6 +175,11 @@ impl Generation {
     /// The sources in force.
     pub fn sources(&self) -> &[Arc<dyn Source>] {
         &self.definitions.sources
+    }
+
+    /// The budgets in force.
+    pub fn budgets(&self) -> &[Arc<Budget>] {
+        &self.definitions.budgets
     }
 
     /// Every slot there is, for our own metrics.

@@ -16,10 +16,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::catalog::Catalog;
+use crate::core::budget::Ledger;
 use crate::core::workload::Inventory;
 use crate::telemetry::Telemetry;
 
 mod ask;
+pub mod budgets;
 pub mod clock;
 mod demand;
 #[cfg(test)]
@@ -48,6 +50,7 @@ pub struct Engine {
     telemetry: Arc<Telemetry>,
     inventory: Option<Arc<dyn Inventory>>,
     memories: guarding::Memories,
+    ledger: ArcSwap<Ledger>,
 }
 
 impl Engine {
@@ -61,14 +64,17 @@ impl Engine {
     ) -> Self {
         let first = Generation::first(&catalog, definitions, pace);
         telemetry.generation(first.number());
+        let clock = Clock::start();
+        let ledger = Ledger::unknown(first.budgets().iter().cloned(), clock.now());
         Self {
-            clock: Clock::start(),
+            clock,
             pace,
             catalog,
             generation: ArcSwap::from_pointee(first),
             telemetry,
             inventory: None,
             memories: guarding::Memories::new(),
+            ledger: ArcSwap::from_pointee(ledger),
         }
     }
 
@@ -85,6 +91,9 @@ impl Engine {
         let before = self.generation();
         let next = Arc::new(before.next(&self.catalog, definitions));
         self.telemetry.generation(next.number());
+        // First the budgets: nobody may be answered by definitions whose budget is not in force.
+        let now = self.clock.now();
+        self.ledger.rcu(|ledger| ledger.revised(next.budgets(), now));
         self.generation.store(Arc::clone(&next));
         before.give_way(&next);
     }
@@ -97,6 +106,11 @@ impl Engine {
     /// The guards that act, by metric, each once for every question that it acts on.
     pub fn acting(&self) -> Vec<(Arc<str>, String)> {
         self.memories.acting()
+    }
+
+    /// The budgets as they stand.
+    pub fn ledger(&self) -> Arc<Ledger> {
+        self.ledger.load_full()
     }
 
     /// The clock by which ages are told.

@@ -1,6 +1,7 @@
 //! The engine over a source that does as it is told, in paused time.
 
 mod absence;
+mod budgets;
 mod cold;
 mod dear;
 mod demand;

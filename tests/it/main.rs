@@ -7,6 +7,7 @@
 
 mod apiserver;
 mod authority;
+mod budget;
 mod cluster;
 mod commands;
 mod contract;

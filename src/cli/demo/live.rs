@@ -85,7 +85,7 @@ async fn adapter(play: &Play, pods: Pods, address: SocketAddr) -> Result<Adapter
     let statistics = || [""].into_iter().chain(STATISTICS.map(|(suffix, _)| suffix));
     let names = catalog.names().flat_map(|name| statistics().map(move |suffix| format!("{name}{suffix}")));
     let metrics = names.filter_map(|name| compressed(catalog.resolve(&name)?, window)).collect();
-    let definitions = Definitions { sources: vec![source], metrics };
+    let definitions = Definitions { sources: vec![source], metrics, ..Definitions::default() };
     let engine = Arc::new(Engine::new(catalog, definitions, Pace::default(), Arc::clone(&telemetry)));
     let tls = Arc::new(Tls::self_signed(&["localhost"], Clock::wall())?);
     let (secure, own) = (bind(address).await?, bind(SocketAddr::new(address.ip(), 0)).await?);

@@ -70,6 +70,8 @@ pub(super) fn metric(
     let name = map.required("name", diags, spanned(metric_name));
     let mut fields = fields(diags, &mut map, name, METRIC);
     fields.guards = guards::guards(diags, &mut map);
+    // A budget is about HPAs: it is read once all metrics are known.
+    map.get("budget");
     map.finish(diags);
     let name = fields.name.clone();
     let metric = built(diags, &fields, context);

@@ -5,6 +5,7 @@ use crate::config::{Diagnostics, check};
 
 const DOCS: &str = include_str!("../../../docs/configuration.md");
 const REDIS: &str = include_str!("../../../docs/redis.md");
+const BUDGETS: &str = include_str!("../../../docs/budgets.md");
 const HEAD: &str = "apiVersion: inferometer.dev/v1alpha1\nkind: Configuration\n";
 
 fn report(text: &str) -> crate::config::Report {
@@ -12,6 +13,37 @@ fn report(text: &str) -> crate::config::Report {
     let mut diags = Diagnostics::default();
     check("configuration.md", text, &catalog, None, &mut diags);
     diags.finish()
+}
+
+/// The fields of a page's tables.
+fn documented(page: &str) -> Vec<&str> {
+    let rows =
+        page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |").map(|(name, _)| name));
+    let mut documented: Vec<&str> = rows.filter(|name| !name.contains([' ', '`'])).collect();
+    documented.sort_unstable();
+    documented.dedup();
+    documented
+}
+
+#[test]
+fn every_field_of_a_budget_is_documented_and_its_examples_are_accepted() {
+    let text = format!(
+        "{HEAD}budgets:\n- {{ name: a, spend: {{ promql: x, qqqqqq: 1 }}, limit: 1, lost: {{ qqqqqq: 1 }}, \
+         guards: [{{ namespace: a, qqqqqq: 1 }}], qqqqqq: 1 }}\n"
+    );
+    let refused = report(&text);
+    let problems = refused.diagnostics.iter();
+    let lists = problems.filter_map(|problem| problem.hint.as_ref()?.strip_prefix("valid fields: "));
+    let mut fields: Vec<&str> = lists.flat_map(|list| list.split(", ")).collect();
+    fields.sort_unstable();
+    fields.dedup();
+    assert_eq!(documented(BUDGETS), fields);
+    let examples: Vec<&str> =
+        BUDGETS.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(examples.len(), 3);
+    for example in examples {
+        assert_eq!(report(&format!("{HEAD}{example}")).to_string(), "", "{example}");
+    }
 }
 
 #[test]
@@ -42,13 +74,7 @@ fn every_field_is_documented_and_no_other() {
     fields.extend(["prometheus", "scrape", "redis"]);
     fields.sort_unstable();
     fields.dedup();
-    let rows =
-        DOCS.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |").map(|(name, _)| name));
-    let mut documented: Vec<&str> = rows.collect();
-    documented.retain(|name| !name.contains(' ') && !name.contains('`'));
-    documented.sort_unstable();
-    documented.dedup();
-    assert_eq!(documented, fields);
+    assert_eq!(documented(DOCS), fields);
 }
 
 #[test]

@@ -14,7 +14,11 @@ use crate::source::Source;
 const SECS: fn(u64) -> Duration = Duration::from_secs;
 
 fn definitions(source: &Arc<Fake>) -> Definitions {
-    Definitions { sources: vec![Arc::clone(source) as Arc<dyn Source>], metrics: Vec::new() }
+    Definitions {
+        sources: vec![Arc::clone(source) as Arc<dyn Source>],
+        metrics: Vec::new(),
+        ..Definitions::default()
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -178,6 +178,13 @@ impl ApiServer {
         self.shared.store.read().objects.get(&key).map(|object| (**object).clone())
     }
 
+    /// The objects of a kind in a namespace.
+    pub(crate) fn list(&self, api_version: &str, kind: &str, namespace: &str) -> Vec<Json> {
+        let kind = Kind::of(api_version, kind).full_name();
+        let state = self.shared.store.read();
+        state.list(&kind, Some(namespace), None).map(|(_, object)| (**object).clone()).collect()
+    }
+
     /// Merges into an object that is there.
     pub(crate) fn merge(&self, api_version: &str, kind: &str, namespace: &str, name: &str, change: &Json) {
         let mut object = self.get(api_version, kind, namespace, name).expect("it is there");
