@@ -2,8 +2,11 @@
 //! to the number of replicas. Run with `--no-capture` to see what was put in and what came of it.
 
 mod autoscaler;
+mod budget;
 mod cases;
+mod clocks;
 mod pages;
+mod redis;
 mod rows;
 mod stage;
 

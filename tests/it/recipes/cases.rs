@@ -21,6 +21,9 @@ pub(super) fn recipes() -> Vec<Recipe> {
         token_throughput(),
         kserve(),
         gpu(),
+        production(),
+        business_hours(),
+        night_batch(),
         scale_to_zero(),
         triton(),
         requests_per_second(),
@@ -169,6 +172,53 @@ fn gpu() -> Recipe {
         case("lost", 2, two(97.0, 0.6, 0.4, 420.0)).lost(4),
     ];
     Recipe { slug: "gpu-dcgm", cases }
+}
+
+fn production() -> Recipe {
+    let replica = |waiting: f64, longest: f64, bandwidth: f64| {
+        move |index: usize| {
+            let engine = engine(waiting, 8.0).observes(FIRST, 4.0, longest);
+            let device = Page::device(index)
+                .is("DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", 0.2)
+                .is("DCGM_FI_PROF_DRAM_ACTIVE", bandwidth);
+            engine.and(device)
+        }
+    };
+    let six = |waiting, longest, bandwidth| (0..6).map(replica(waiting, longest, bandwidth)).collect();
+    let (idle, by_clock) = ((0.2 / 0.6), Served::Clock("working_hours"));
+    let of = |numbers: [f64; 3]| {
+        let numbers = numbers.map(Served::Number);
+        [&numbers[..], &[by_clock]].concat()
+    };
+    let cases = vec![
+        // The devices alone would do with three; the schedule may want six.
+        Case { served: of([0.0, 0.95, idle]), ..case("quiet", 6, six(0.0, 1.0, 0.1)) }.wants(3, 6),
+        Case { served: of([60.0, 0.95, idle]), ..case("queue", 6, six(10.0, 1.0, 0.1)) }.wants(12, 12),
+        Case { served: of([0.0, 4.0, idle]), ..case("latency", 6, six(0.0, 10.0, 0.1)) }.wants(12, 12),
+        Case { served: of([0.0, 0.95, 1.0]), ..case("devices", 6, six(0.0, 1.0, 0.85)) }.wants(9, 9),
+        Case {
+            is_lost: true,
+            served: [&[Served::Refused("old"); 3][..], &[by_clock]].concat(),
+            ..case("lost", 6, six(0.0, 1.0, 0.1))
+        }
+        .wants(0, 6),
+    ];
+    Recipe { slug: "production", cases }
+}
+
+fn business_hours() -> Recipe {
+    let of = |load: f64| vec![Served::Clock("business_hours"), Served::Number(load)];
+    let cases = vec![
+        Case { served: of(0.0), ..case("idle", 3, vec![engine(0.0, 0.0); 3]) }.wants(0, 3),
+        Case { served: of(96.0), ..case("loaded", 3, vec![engine(4.0, 28.0); 3]) }.wants(6, 6),
+    ];
+    Recipe { slug: "business-hours", cases }
+}
+
+fn night_batch() -> Recipe {
+    let of = || vec![Served::Clock("night_shift")];
+    let cases = vec![Case { served: of(), ..case("now", 8, Vec::new()) }.wants(0, 8)];
+    Recipe { slug: "night-batch", cases }
 }
 
 fn scale_to_zero() -> Recipe {

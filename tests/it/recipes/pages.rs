@@ -124,6 +124,13 @@ impl Page {
         page
     }
 
+    /// What another page has as well, for a pod with an engine and a device.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.series.extend(other.series);
+        self.put_in.extend(other.put_in);
+        self
+    }
+
     fn unsaid(mut self) -> Self {
         self.put_in.clear();
         self

@@ -5,6 +5,7 @@ use std::time::Duration;
 use inferometer::core::hpa::Observation;
 
 use super::autoscaler::{Autoscaler, Outcome};
+use super::clocks;
 use super::stage::{Case, Served};
 
 /// A line of the table.
@@ -68,26 +69,43 @@ impl Case {
     /// What is not as expected.
     pub(super) fn complaint(
         &self,
+        slug: &str,
         seen: &[Observation],
         outcome: &Outcome,
         autoscaler: &Autoscaler,
     ) -> Option<String> {
+        let (served, floor) = self.by_now(slug);
         if seen.len() != self.served.len() {
             return Some(format!("{} metrics are expected and {} were asked for", self.served.len(), seen.len()));
         }
-        let unlike = seen.iter().zip(&self.served).find(|(seen, expected)| !expected.is(seen));
+        let unlike = seen.iter().zip(&served).find(|(seen, expected)| !expected.is(seen));
         if let Some((seen, expected)) = unlike {
             return Some(format!("{expected:?} was expected, and {seen:?} is served"));
         }
         let decision = &outcome.decision;
         let (desired, then) = (decision.desired, decision.replicas);
-        if (desired, then) != (self.desired, self.replicas_then) {
-            return Some(format!(
-                "{} replicas wanted and {} taken were expected, not {desired} and {then}",
-                self.desired, self.replicas_then
-            ));
+        let expected = self.desired.max(floor);
+        if (desired, then) != (expected, self.replicas_then) {
+            let taken = self.replicas_then;
+            let message =
+                format!("{expected} wanted and {taken} taken were expected, not {desired} and {then}");
+            return Some(message);
         }
         too_fast(self.replicas, outcome, autoscaler)
+    }
+
+    /// What is to be served with the schedules read, and the replicas that they want.
+    fn by_now(&self, slug: &str) -> (Vec<Served>, u32) {
+        let mut floor = 0.0_f64;
+        let read = |served: &Served| match served {
+            Served::Clock(metric) => {
+                floor = clocks::now(&clocks::schedule(slug, metric));
+                Served::Number(floor)
+            }
+            other => *other,
+        };
+        let served = self.served.iter().map(read).collect();
+        (served, floor as u32)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::support::objects::{deployment, object, pod};
 use crate::support::{Client, Cluster, Prometheus, Server, seconds};
 
 /// The URL that the recipes have for Prometheus.
-const PROMETHEUS: &str = "http://prometheus-operated.monitoring:9090";
+pub(super) const PROMETHEUS: &str = "http://prometheus-operated.monitoring:9090";
 
 /// The longest window of a rate, and some to spare.
 const HISTORY: i64 = 150;
@@ -47,6 +47,8 @@ pub(super) struct Case {
 pub(super) enum Served {
     /// This number; of a Pods metric, the mean.
     Number(f64),
+    /// What the schedule of that name says of now. The case's own demand is then that of its other metrics.
+    Clock(&'static str),
     /// An error whose message holds this.
     Refused(&'static str),
 }
@@ -132,7 +134,7 @@ impl Stage {
             let found = until_or_last(async || {
                 let observations = autoscaler.observe(&client, &namespace).await;
                 let outcome = autoscaler.decide(case.replicas, &observations);
-                let complaint = case.complaint(&observations, &outcome, &autoscaler);
+                let complaint = case.complaint(recipe.slug, &observations, &outcome, &autoscaler);
                 row = Some(Row::new(recipe.slug, case, &observations, &outcome));
                 complaint
             })
