@@ -79,7 +79,9 @@ pub(super) fn metric(diags: &mut Diagnostics, fields: &Fields<'_>, metric: &Metr
             )
             .hint("hold an intensive metric for a minute at most");
     }
+    // A signal of a composite has no name, and no HPA asks for it.
     if metric.direction == Direction::Falls
+        && fields.name.is_some()
         && let Some(span) = fields.direction.map(|direction| direction.span).or(value)
     {
         let hint = if is_query {

@@ -29,6 +29,7 @@ mod outage;
 mod quantiles;
 mod quickstart;
 mod redis;
+mod recipes;
 mod registration;
 mod reload;
 mod rotation;

@@ -6,6 +6,7 @@ mod docs;
 mod examples;
 mod install;
 mod kinds;
+mod recipes;
 pub(crate) mod render;
 
 use std::collections::BTreeMap;

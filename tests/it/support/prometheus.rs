@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use http::Method;
 use tempfile::TempDir;
 
-use super::command::Process;
+use super::command::{Process, output, text};
 use super::{Client, Target, free_port, seconds, until};
 
 pub(crate) struct Prometheus {
@@ -37,6 +37,30 @@ impl Prometheus {
             directory,
             port,
             targets: targets.len(),
+        };
+        prometheus.wait_until_scraped().await;
+        prometheus
+    }
+
+    /// Starts one that scrapes nothing and remembers these samples: lines of OpenMetrics, each with its
+    /// time, which may be yet to come.
+    pub(crate) async fn remembering(samples: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        std::fs::write(directory.path().join("prometheus.yml"), configuration(&[])).expect("writable");
+        std::fs::write(directory.path().join("history"), format!("{samples}# EOF\n")).expect("writable");
+        let made = output(
+            Command::new("promtool")
+                .current_dir(directory.path())
+                .args(["tsdb", "create-blocks-from", "openmetrics", "history", "data"]),
+        );
+        assert!(made.status.success(), "{}{}", text(&made.stdout), text(&made.stderr));
+        let port = free_port();
+        let mut prometheus = Self {
+            process: launch(&directory, port),
+            client: Client::new(format!("http://127.0.0.1:{port}")),
+            directory,
+            port,
+            targets: 0,
         };
         prometheus.wait_until_scraped().await;
         prometheus

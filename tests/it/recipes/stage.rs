@@ -1,0 +1,165 @@
+//! Where recipes are played: a cluster with a namespace for each case, and a Prometheus that remembers what
+//! its pods have shown for the last minutes, and will have shown for the next.
+
+use std::path::Path;
+
+use super::autoscaler::Autoscaler;
+use super::pages::{Page, Span};
+use super::rows::Row;
+use crate::support::front::{Answer, Front};
+use crate::support::objects::{deployment, object, pod};
+use crate::support::{Client, Cluster, Prometheus, Server, seconds};
+
+/// The URL that the recipes have for Prometheus.
+pub(super) const PROMETHEUS: &str = "http://prometheus-operated.monitoring:9090";
+
+/// The longest window of a rate, and some to spare.
+const HISTORY: i64 = 150;
+/// Longer than all tests together.
+const FUTURE: i64 = 600;
+
+/// A recipe: the files of its name, and what comes of them.
+pub(super) struct Recipe {
+    pub(super) slug: &'static str,
+    pub(super) cases: Vec<Case>,
+}
+
+/// A state of the workload.
+pub(super) struct Case {
+    pub(super) name: &'static str,
+    pub(super) replicas: u32,
+    /// Of the pods, in order; fewer than replicas if some show nothing yet.
+    pub(super) pages: Vec<Page>,
+    /// Of a pod beside the workload.
+    pub(super) beside: Option<Page>,
+    /// Whether scrapes ended a while ago.
+    pub(super) is_lost: bool,
+    /// What is served for each metric.
+    pub(super) served: Vec<Served>,
+    /// What the metrics ask for, before windows, policies and bounds.
+    pub(super) desired: u32,
+    /// What the HPA does at once.
+    pub(super) replicas_then: u32,
+}
+
+/// What a metric is expected to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Served {
+    /// This number; of a Pods metric, the mean.
+    Number(f64),
+    /// What the schedule of that name says of now. The case's own demand is then that of its other metrics.
+    Clock(&'static str),
+    /// An error whose message holds this.
+    Refused(&'static str),
+}
+
+/// The text of a recipe's file.
+pub(super) fn file(name: &str) -> Option<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/examples/recipes");
+    std::fs::read_to_string(folder.join(name)).ok()
+}
+
+/// The HPA of a recipe.
+pub(super) fn autoscaler(slug: &str) -> Autoscaler {
+    Autoscaler::read(&file(&format!("{slug}.yaml")).unwrap_or_else(|| panic!("{slug} has no HPA")))
+}
+
+/// The configuration of a recipe, if it has one.
+pub(super) fn configuration(slug: &str) -> Option<String> {
+    file(&format!("{slug}.configuration.yaml"))
+}
+
+pub(super) struct Stage {
+    pub(super) cluster: Cluster,
+    front: Front,
+    _prometheus: Prometheus,
+}
+
+impl Stage {
+    /// A stage on which all cases of these recipes are set.
+    pub(super) async fn of(recipes: &[Recipe]) -> Self {
+        let cluster = Cluster::start().await;
+        let now = jiff::Timestamp::now().as_second();
+        let mut history = String::new();
+        for recipe in recipes {
+            let autoscaler = autoscaler(recipe.slug);
+            for case in &recipe.cases {
+                let namespace = recipe.namespace(case);
+                cluster.api.put(object("v1", "Namespace", "", &namespace));
+                cluster.put(deployment(&namespace, autoscaler.deployment(), case.replicas as usize));
+                cluster.api.put(autoscaler.placed(&namespace, case.replicas));
+                let (from, to) = if case.is_lost { (-2 * HISTORY, -HISTORY) } else { (-HISTORY, FUTURE) };
+                let span = Span { from: now + from, to: now + to, now };
+                for (index, page) in case.pages.iter().enumerate() {
+                    let pod = format!("{}-1-{index}", autoscaler.deployment());
+                    page.record(&mut history, &namespace, &pod, span);
+                }
+                if let Some(page) = &case.beside {
+                    cluster.api.put(pod(&namespace, "beside", &[]));
+                    page.record(&mut history, &namespace, "beside", span);
+                }
+            }
+        }
+        let prometheus = Prometheus::remembering(&history).await;
+        // It does not tell when it was started, or rates would be refused until their window has passed.
+        let front = Front::start(Some(prometheus.url()), Answer::Pass).await;
+        Self { cluster, front, _prometheus: prometheus }
+    }
+
+    /// Our binary with the configuration of a recipe.
+    pub(super) async fn serve(&self, slug: &str) -> (Server, Client) {
+        let url = self.front.url();
+        let file = configuration(slug).map(|yaml| {
+            let path = self.cluster.file(&format!("{slug}.yaml"));
+            std::fs::write(&path, yaml.replace(PROMETHEUS, &url)).expect("a file can be written");
+            path.to_str().expect("a path in UTF-8").to_owned()
+        });
+        let args = match &file {
+            Some(file) => ["--config", file],
+            None => ["--prometheus-url", &url],
+        };
+        let (server, aggregator) = self.cluster.serve(&args).await;
+        let client = aggregator.hpa_controller();
+        (server, client)
+    }
+
+    /// Plays every case of a recipe: rows for people, and what was not as expected.
+    pub(super) async fn play(&self, recipe: &Recipe) -> (Vec<Row>, Vec<String>) {
+        let (_server, client) = self.serve(recipe.slug).await;
+        let autoscaler = autoscaler(recipe.slug);
+        let (mut rows, mut wrong) = (Vec::new(), Vec::new());
+        for case in &recipe.cases {
+            let namespace = recipe.namespace(case);
+            let mut row = None;
+            let found = until_or_last(async || {
+                let observations = autoscaler.observe(&client, &namespace).await;
+                let outcome = autoscaler.decide(case.replicas, &observations);
+                let complaint = case.complaint(recipe.slug, &observations, &outcome, &autoscaler);
+                row = Some(Row::new(recipe.slug, case, &observations, &outcome));
+                complaint
+            })
+            .await;
+            wrong.extend(found.map(|complaint| format!("{namespace}: {complaint}")));
+            rows.extend(row);
+        }
+        (rows, wrong)
+    }
+}
+
+impl Recipe {
+    fn namespace(&self, case: &Case) -> String {
+        format!("{}-{}", self.slug, case.name)
+    }
+}
+
+/// Looks until there is nothing to complain of, or returns the last complaint.
+pub(super) async fn until_or_last(mut look: impl AsyncFnMut() -> Option<String>) -> Option<String> {
+    let deadline = tokio::time::Instant::now() + seconds(20);
+    loop {
+        match look().await {
+            Some(complaint) if tokio::time::Instant::now() >= deadline => return Some(complaint),
+            Some(_) => tokio::time::sleep(std::time::Duration::from_millis(200)).await,
+            None => return None,
+        }
+    }
+}
