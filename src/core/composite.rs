@@ -234,7 +234,8 @@ impl Part {
     }
 
     fn range(&self) -> (f64, f64) {
-        let (low, high) = self.metric.range.unwrap_or((0.0, f64::INFINITY));
+        let least = if self.metric.is_signed() { f64::NEG_INFINITY } else { 0.0 };
+        let (low, high) = self.metric.range.unwrap_or((least, f64::INFINITY));
         match self.missing {
             WhenMissing::Default(value) => (low.min(value), high.max(value)),
             WhenMissing::Required | WhenMissing::Optional => (low, high),
