@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use crate::api::explain::{AnswerFacts, AutoscalerFacts, Explanation, MetricFacts};
 
+mod steps;
+
 /// The explanation for people; `colour` for a terminal.
 pub(super) fn draw(explanation: &Explanation, colour: bool) -> String {
     let paint = |code: &str, text: &str| {
@@ -16,49 +18,10 @@ pub(super) fn draw(explanation: &Explanation, colour: bool) -> String {
     let _ = writeln!(out, "{} in namespace {namespace}, {selection}", paint("1", &metric.name));
     let _ = writeln!(out, "│  {}", metric.help);
     let _ = writeln!(out, "│  {}", describe(metric));
-    let _ = writeln!(out, "├─ source {source}");
-    for input in &derivation.inputs {
-        let _ = writeln!(out, "│  ├─ {}: {}", input.engine, input.signal);
-        let _ = writeln!(out, "│  │  query    {}", input.query.replace('\n', "\n│  │           "));
-        let gone = match input.gone {
-            0 => String::new(),
-            gone => format!("{gone} of pods that are gone, "),
-        };
-        let _ = writeln!(
-            out,
-            "│  │  series   {} in the cluster, {} in the namespace, {gone}{} selected",
-            input.series, input.in_namespace, input.selected
-        );
-        let read = input.read_seconds_ago.map_or("never".to_owned(), |ago| format!("{ago:.1}s ago"));
-        let renewed = input
-            .sample_interval_seconds
-            .map(|every| format!(", renewed there every {}", seconds(every)))
-            .unwrap_or_default();
-        let _ = writeln!(
-            out,
-            "│  │  read     {read}, every {}{renewed}; served up to {:.0}s old",
-            seconds(input.interval_seconds),
-            input.limit_seconds
-        );
-        if let Some(failure) = &input.failure {
-            let _ = writeln!(out, "│  │  {}  {failure}", paint("31", "failure"));
-        }
-        for warning in input.warnings.iter() {
-            let _ = writeln!(out, "│  │  {}  {warning}", paint("33", "warning"));
-        }
-        for change in &input.next {
-            let (local, at, value) = (&change.local, &change.at, number(change.value));
-            let _ = writeln!(out, "│  │  next     {value} from {local} on ({at})");
-        }
-        let _ = writeln!(out, "│  │  formula  {}", input.formula);
+    if !source.is_empty() {
+        let _ = writeln!(out, "├─ source {source}");
     }
-    let width = derivation.elements.iter().map(|element| element.name.len()).max().unwrap_or_default();
-    let _ = writeln!(out, "├─ {} pods or devices", derivation.elements.len());
-    for element in &derivation.elements {
-        let value = element.value.map_or("idle".to_owned(), number);
-        let _ = writeln!(out, "│  ├─ {:width$}  {value:>12}   {:.1}s old", element.name, element.age_seconds);
-    }
-    let _ = writeln!(out, "├─ aggregate {}", derivation.aggregate);
+    steps::draw(&mut out, "", derivation, &paint);
     for one in &explanation.autoscalers {
         let _ = writeln!(out, "├─ autoscaler {} of {}: {}", one.name, one.scales, replicas(one));
         let selection = match one.selector.as_str() {
@@ -77,7 +40,7 @@ pub(super) fn draw(explanation: &Explanation, colour: bool) -> String {
                 metric.unit,
                 answer.timestamp,
                 answer.age_seconds,
-                if answer.held { "; held, since its source has fallen silent" } else { "" }
+                if answer.held { "; held in place of a new one" } else { "" }
             );
             if let Some(advice) = advice(metric, answer) {
                 let _ = writeln!(out, "   {advice}");

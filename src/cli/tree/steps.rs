@@ -23,12 +23,13 @@ pub(super) fn draw(out: &mut String, stem: &str, derivation: &Derivation, paint:
     }
     derivation.inputs.iter().for_each(|one| input(out, stem, one, paint));
     let is_of_parts = derivation.expression.as_ref().is_some_and(|expression| expression.each.is_none());
-    if !is_of_parts {
+    // A part that is joined pod by pod has no pods of its own.
+    let is_joined = derivation.elements.is_empty() && !stem.is_empty();
+    if !is_of_parts && !is_joined {
         elements(out, stem, derivation);
     }
     match &derivation.expression {
-        // A part that is joined pod by pod is not folded by itself.
-        None if derivation.elements.is_empty() && !stem.is_empty() => {}
+        None if is_joined => {}
         None => {
             let _ = writeln!(out, "{stem}├─ aggregate {}", derivation.aggregate);
         }
@@ -72,6 +73,10 @@ fn input(out: &mut String, stem: &str, input: &InputStep, paint: Paint<'_>) {
     }
     for warning in input.warnings.iter() {
         let _ = writeln!(out, "{stem}│  │  {}  {warning}", paint("33", "warning"));
+    }
+    for change in &input.next {
+        let (local, at, value) = (&change.local, &change.at, number(change.value));
+        let _ = writeln!(out, "{stem}│  │  next     {value} from {local} on ({at})");
     }
     let _ = writeln!(out, "{stem}│  │  formula  {}", input.formula);
 }

@@ -9,6 +9,7 @@ use crate::core::freshness::Snapshot;
 use crate::core::metric::{Input, Metric, Scope};
 use crate::core::reading::{Derivation, ExpressionStep, PartStep, Reading};
 use crate::core::refusal::Refusal;
+use crate::core::signal::Element;
 use crate::core::time::Timestamp;
 
 mod each;
@@ -83,12 +84,14 @@ struct Ages {
     expires: Timestamp,
     held: bool,
     elements: usize,
+    /// How many pods there are numbers of.
+    pods: usize,
 }
 
 impl Ages {
     fn of_nothing() -> Self {
         let never = Timestamp::MAX;
-        Self { at: never, sampled_at: never, expires: never, held: false, elements: 0 }
+        Self { at: never, sampled_at: never, expires: never, held: false, elements: 0, pods: 0 }
     }
 
     fn include(&mut self, at: Timestamp, sampled_at: Timestamp, expires: Timestamp, held: bool) {
@@ -126,6 +129,7 @@ impl<'a> Composed<'a, '_> {
         let metric = self.known.metric;
         let mut ages = Ages::of_nothing();
         let mut values = vec![None; self.composite.parts.len() + Fact::ALL.len() + 1];
+        self.record_expressions(&values);
         if let Some(value) = &self.composite.value {
             for index in value.uses().iter().copied().filter(|index| *index < self.composite.parts.len()) {
                 values[index] = self.part(index, &mut ages)?;
@@ -169,6 +173,11 @@ impl<'a> Composed<'a, '_> {
         match outcome {
             Ok(reading) => {
                 ages.include_reading(&reading);
+                let mut inputs = part.metric.inputs.iter();
+                let is_of_pods = inputs.all(|input| *input.signal.element() == Element::Pod);
+                if is_of_pods && part.metric.composite.is_none() {
+                    ages.pods = ages.pods.max(reading.elements);
+                }
                 Ok(Some(reading.value))
             }
             Err(refusal) => self.without(part, refusal, ages),
@@ -209,9 +218,9 @@ impl<'a> Composed<'a, '_> {
 
     /// Without a cluster, the pods that there are numbers of are all that is known of pods.
     fn seen(&self, fact: Fact, ages: &Ages) -> Option<f64> {
-        let is_blind = self.question.pods.is_none() && ages.elements > 0;
+        let is_blind = self.question.pods.is_none() && ages.pods > 0;
         match fact {
-            Fact::Replicas | Fact::Ready if is_blind => Some(ages.elements as f64),
+            Fact::Replicas | Fact::Ready if is_blind => Some(ages.pods as f64),
             Fact::Loading if is_blind => Some(0.0),
             _ => None,
         }
