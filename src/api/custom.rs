@@ -82,7 +82,7 @@ async fn answer(api: &Api, uri: &Uri, question: &str, media_type: MediaType) -> 
     let items = readings.iter().map(|(name, reading)| Item { object: &wanted.object, name, reading });
     let body = metric_value_list(wanted.version, wanted.namespace.as_deref(), metric, &selector, items);
     if media_type == MediaType::Json && !is_held {
-        api.remembered.note(question, body.clone(), stamp);
+        api.remembered.note(question, body.clone(), stamp, &api.engine);
     }
     Ok(encoded(body, media_type))
 }

@@ -60,7 +60,7 @@ async fn answer(api: &Api, uri: &Uri, question: &str, media_type: MediaType) -> 
         reading.quantity,
     );
     if media_type == MediaType::Json && !reading.held {
-        api.remembered.note(question, body.clone(), answer.stamp);
+        api.remembered.note(question, body.clone(), answer.stamp, &api.engine);
     }
     Ok(encoded(body, media_type))
 }

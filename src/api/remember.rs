@@ -38,8 +38,8 @@ impl Remembered {
     }
 
     /// Takes note of an answer.
-    pub(super) fn note(&self, question: &str, body: Bytes, stamp: Stamp) {
-        if question.len() <= LONGEST {
+    pub(super) fn note(&self, question: &str, body: Bytes, stamp: Stamp, engine: &Engine) {
+        if question.len() <= LONGEST && engine.lasts(&stamp) {
             self.0.insert(question.into(), Arc::new(Entry { body, stamp }));
         }
     }

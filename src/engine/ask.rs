@@ -279,6 +279,11 @@ impl Engine {
         Ok(Explained { binding, outcome, derivation, autoscalers, now })
     }
 
+    /// Whether an answer with this stamp may be given again at all.
+    pub fn lasts(&self, stamp: &Stamp) -> bool {
+        self.clock.now() < stamp.expires
+    }
+
     /// Whether an answer with this stamp is still what would be answered now. Counts as a question.
     pub fn is_current(&self, stamp: &Stamp) -> bool {
         let now = self.clock.now();

@@ -61,7 +61,8 @@ fn input(out: &mut String, stem: &str, input: &InputStep, paint: Paint<'_>) {
     );
     let read = input.read_seconds_ago.map_or("never".to_owned(), |ago| format!("{ago:.1}s ago"));
     let renewed = input.sample_interval_seconds;
-    let renewed = renewed.map(|every| format!(", renewed there every {}", seconds(every))).unwrap_or_default();
+    let renewed =
+        renewed.map(|every| format!(", renewed there every {}", seconds(every))).unwrap_or_default();
     let _ = writeln!(
         out,
         "{stem}│  │  read     {read}, every {}{renewed}; served up to {:.0}s old",
@@ -86,8 +87,11 @@ fn elements(out: &mut String, stem: &str, derivation: &Derivation) {
     let _ = writeln!(out, "{stem}├─ {} pods or devices", derivation.elements.len());
     for element in &derivation.elements {
         let value = element.value.map_or("idle".to_owned(), number);
-        let _ =
-            writeln!(out, "{stem}│  ├─ {:width$}  {value:>12}   {:.1}s old", element.name, element.age_seconds);
+        let _ = writeln!(
+            out,
+            "{stem}│  ├─ {:width$}  {value:>12}   {:.1}s old",
+            element.name, element.age_seconds
+        );
     }
 }
 
