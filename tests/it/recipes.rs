@@ -5,6 +5,7 @@ mod autoscaler;
 mod budget;
 mod cases;
 mod clocks;
+mod floor;
 mod pages;
 mod redis;
 mod rows;

@@ -76,8 +76,6 @@ fn queue_depth() -> Recipe {
     let queues = |queues: &[f64]| queues.iter().map(|queue| Page::vllm().is(WAITING, *queue)).collect();
     let cases = vec![
         case("idle", 2, queues(&[0.0, 0.0])).serves(&[0.0]).wants(0, 2),
-        // Without the floor these are two replicas.
-        case("noise", 1, queues(&[7.0])).serves(&[0.0]).wants(0, 1),
         case("loaded", 2, queues(&[12.0, 28.0])).serves(&[40.0]).wants(8, 6),
         case("lost", 3, queues(&[12.0, 28.0, 9.0])).lost(1),
     ];

@@ -102,7 +102,8 @@ impl Page {
     /// An endpoint picker whose flow control holds so many requests back.
     pub(super) fn gateway(queued: f64) -> Self {
         let queue = "inference_extension_flow_control_queue_size";
-        Self::read("gie-epp-1.5.0.txt", &[queue]).is(queue, queued)
+        // The second is how an endpoint picker is known.
+        Self::read("gie-epp-1.5.0.txt", &[queue, "inference_pool_average_queue_size"]).is(queue, queued)
     }
 
     fn read(name: &str, families: &[&str]) -> Self {
@@ -137,12 +138,13 @@ impl Page {
     }
 
     fn said(mut self, name: &str, what: &str) -> Self {
-        let name = name.rsplit(':').next().unwrap_or(name);
-        self.put_in.push(format!("{name} {what}"));
+        let name = format!("{} ", name.rsplit(':').next().unwrap_or(name));
+        self.put_in.retain(|said| !said.starts_with(&name));
+        self.put_in.push(name + what);
         self
     }
 
-    /// The first series of this name; the others stay as they are, gauges at 0.
+    /// The first series of this name.
     fn first(&mut self, name: &str) -> &mut Series {
         let found = self.series.iter_mut().find(|series| series.name == name);
         found.unwrap_or_else(|| panic!("{name} is not on the page"))
@@ -154,14 +156,14 @@ impl Page {
             series.value = 0.0;
         }
         self.first(name).value = value;
-        self.said(name, &value.to_string())
+        self.said(name, &((value * 1000.0).round() / 1000.0).to_string())
     }
 
     /// A gauge that has this number now and changes.
     pub(super) fn moves(mut self, name: &str, value: f64, per_second: f64) -> Self {
         let series = self.first(name);
         (series.value, series.per_second) = (value, per_second);
-        self.said(name, &format!("{value} and {per_second:+}/s"))
+        self.said(name, &format!("{value} {per_second:+}/s"))
     }
 
     /// A counter that counts so many a second.

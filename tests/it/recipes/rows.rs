@@ -15,18 +15,25 @@ const HEAD: [&str; 6] = ["recipe", "case", "series put in, pod by pod", "served"
 
 impl Row {
     pub(super) fn new(slug: &str, case: &Case, seen: &[Observation], outcome: &Outcome) -> Self {
-        let pages = case.pages.iter().chain(&case.beside).map(|page| page.put_in.join(", "));
-        let mut series: Vec<String> = Vec::new();
-        for page in pages {
-            match series.last_mut().filter(|last| last.trim_start_matches("2× ") == page) {
-                Some(last) => *last = format!("2× {page}"),
-                None => series.push(page),
+        // Pods that show the same are told once.
+        let mut told: Vec<(usize, String)> = Vec::new();
+        for page in case.pages.iter().chain(&case.beside) {
+            let page = page.put_in.join(", ");
+            match told.last_mut().filter(|(_, last)| *last == page) {
+                Some((count, _)) => *count += 1,
+                None => told.push((1, page)),
             }
         }
+        let words = told.into_iter().map(|(count, page)| match (count, page.as_str()) {
+            (count, "") => format!("{count}× as recorded"),
+            (1, page) => page.to_owned(),
+            (count, page) => format!("{count}× {page}"),
+        });
+        let mut series: Vec<String> = words.collect();
         if case.is_lost {
             series.push("(no scrape for 2½ minutes)".to_owned());
         }
-        Self::plain(slug, case.name, &series.join(" | "), case.replicas, seen, outcome)
+        Self::plain(slug, case.name, &series.join(" / "), case.replicas, seen, outcome)
     }
 
     pub(super) fn plain(
