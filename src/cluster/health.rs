@@ -51,8 +51,8 @@ impl Health {
         metrics: Arc<WatchMetrics>,
         kinds: impl IntoIterator<Item = &'a Kind>,
     ) -> Self {
-        let watched = |kind: &Kind| (kind.name, Watched { state: State::Unlisted, needed: kind.needed });
-        let watches = kinds.into_iter().map(watched).collect();
+        let begin = |kind: &Kind| (kind.name, Watched { state: State::Unlisted, needed: kind.needed });
+        let watches = kinds.into_iter().map(begin).collect();
         Self { cluster, metrics, watches: Mutex::new(watches) }
     }
 
@@ -94,10 +94,10 @@ impl Health {
 
     fn set(&self, kind: &Kind, next: impl Fn(State) -> State) {
         let mut watches = self.watches();
-        let Some(watched) = watches.get_mut(kind.name) else { return };
-        let new = next(watched.state);
-        if new != watched.state {
-            watched.state = new;
+        let Some(of_kind) = watches.get_mut(kind.name) else { return };
+        let new = next(of_kind.state);
+        if new != of_kind.state {
+            of_kind.state = new;
             self.judge(&watches);
         }
     }

@@ -75,7 +75,7 @@ pub struct Notice {
 impl Engine {
     /// Keeps the budgets until it is dropped.
     pub async fn watch_budgets(self: Arc<Self>, memory: Arc<dyn Remember>, herald: Arc<dyn Herald>) {
-        let mut keeper = Keeper { engine: self, memory, herald, began: Instant::now(), told: HashMap::new() };
+        let mut keeper = Keeper { engine: self, memory, herald, began: None, told: HashMap::new() };
         let mut looks = interval(EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -102,7 +102,8 @@ struct Keeper {
     engine: Arc<Engine>,
     memory: Arc<dyn Remember>,
     herald: Arc<dyn Herald>,
-    began: Instant,
+    /// When a budget was first looked at.
+    began: Option<Instant>,
     /// What people were told last of each budget.
     told: HashMap<Arc<str>, Told>,
 }
@@ -126,6 +127,7 @@ impl Keeper {
         if budgets.is_empty() {
             return;
         }
+        let has_recalled = self.began.get_or_insert_with(Instant::now).elapsed() >= RECALL;
         let read = |budget: &Arc<Budget>| {
             let (engine, metric) = (Arc::clone(&self.engine), budget.reads().cloned());
             async move {
@@ -141,7 +143,7 @@ impl Keeper {
         let autoscalers = inventory.filter(|_| is_complete).and_then(|known| known.all_autoscalers());
         let seen = Seen { autoscalers, now: self.engine.clock.now() };
         let remembered = self.memory.load();
-        let may_judge = remembered.is_some() || self.began.elapsed() >= RECALL;
+        let may_judge = remembered.is_some() || has_recalled;
 
         let before = self.engine.ledger();
         let mut accounts = Vec::with_capacity(budgets.len());
@@ -205,7 +207,7 @@ impl Keeper {
                 Some(all) => all.iter().any(|(name, one)| {
                     **name == *budget.name && (one.state, one.since) == (breaker.state, breaker.since)
                 }),
-                None => self.began.elapsed() >= RECALL && breaker.state != State::Unknown,
+                None => breaker.state != State::Unknown,
             };
             let new = Told { state: breaker.state, is_lost: account.standing.is_lost() };
             // A loss is seen by each for itself, and nothing is remembered of it.

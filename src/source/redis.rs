@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use self::failure::Failure;
 use self::keeper::Keeper;
 use self::read::Number;
-use super::{Answer, Auth, Fetch, Source, SourceError};
+use super::{Answer, Auth, Fetch, Source, SourceError, Text};
 use crate::core::freshness::Coverage;
 use crate::core::series::{Builder, Column, Label, Labels};
 use crate::core::signal::{Element, NeutralLabels, RedisKeys, RedisMeasure, RedisSignal, Signal};
@@ -38,9 +38,10 @@ pub struct Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
         }
     }
 }
@@ -56,8 +57,8 @@ pub enum Mode {
         master: String,
         /// Some of the Sentinels.
         addresses: Vec<Address>,
-        /// How to log in to the Sentinels, if they ask for it: of it only `basic` is used.
-        auth: Auth,
+        /// The user and password of the Sentinels themselves, if they ask for it.
+        login: Option<(Text, Text)>,
     },
     /// A Redis Cluster, of which these are some nodes.
     Cluster(Vec<Address>),

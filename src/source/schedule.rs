@@ -37,15 +37,14 @@ impl Clock {
         };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let holds = |known: &Known| (known.from..known.until).contains(&now);
-        let value = match known.get(signal).filter(|known| holds(known)) {
-            Some(known) => known.value,
-            None => {
-                // Those of former configurations go.
-                known.retain(|_, known| holds(known));
-                let new = Known { value: schedule.at(now), from: now, until: schedule.until(now) };
-                known.insert(Arc::clone(signal), new);
-                new.value
-            }
+        let value = if let Some(known) = known.get(signal).filter(|known| holds(known)) {
+            known.value
+        } else {
+            // Those of former configurations go.
+            known.retain(|_, known| holds(known));
+            let new = Known { value: schedule.at(now), from: now, until: schedule.until(now) };
+            known.insert(Arc::clone(signal), new);
+            new.value
         };
         drop(known);
         Ok(Answer { set: one(signal, now, value), memory_from: None, warnings: Vec::new(), cost: None })

@@ -39,7 +39,7 @@ async fn prometheus_quantiles_agree() {
     let front = Front::start(Some(prometheus.url()), Answer::Pass).await;
     let share = |name: &str, rest: &str| {
         format!(
-            "- {{ name: {name}, preset: inference_time_to_first_token_seconds, share: {{ below: {rest} }}\n"
+            "- {{ name: {name}, preset: inference_time_to_first_token_seconds, share: {{ below: {rest}\n"
         )
     };
     let server = Server::configured(&format!(

@@ -3,6 +3,8 @@
 //! Pages give their samples' own times, a new one every two seconds, so that both backends have the very
 //! same samples and must agree exactly.
 
+use std::fmt::Write as _;
+
 use inferometer::catalog::Catalog;
 use tokio::time::Instant;
 
@@ -13,21 +15,24 @@ const CHANGE: &str = "inference_requests_in_system_change_per_second";
 const EVERY_MS: i64 = 2_000;
 const EXACT: f64 = 1e-6;
 
+/// A series by its name and labels, and its value after so many seconds.
+type Moving = (String, fn(f64) -> f64);
+
 fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
 /// A page whose samples are `value` at the last even second; `value` takes seconds since `start`.
-fn page(start: i64, series: Vec<(String, fn(f64) -> f64)>) -> impl Fn() -> String + Send + Sync + 'static {
+fn page(start: i64, series: Vec<Moving>) -> impl Fn() -> String + Send + Sync + 'static {
     move || {
         let at = now_ms() / EVERY_MS * EVERY_MS;
         let elapsed = (at - start) as f64 / 1000.0;
-        let line = |(name, value): &(String, fn(f64) -> f64)| format!("{name} {} {at}\n", value(elapsed));
+        let line = |(name, value): &Moving| format!("{name} {} {at}\n", value(elapsed));
         series.iter().map(line).collect()
     }
 }
 
-fn named(series: &[(&str, fn(f64) -> f64)]) -> Vec<(String, fn(f64) -> f64)> {
+fn named(series: &[(&str, fn(f64) -> f64)]) -> Vec<Moving> {
     series.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
 }
 
@@ -37,18 +42,17 @@ fn saw(elapsed: f64) -> f64 {
 }
 
 fn falling(elapsed: f64) -> f64 {
-    10_000.0 - 7.0 * elapsed
+    100_000.0 - 70.0 * elapsed
 }
 
 fn rising(elapsed: f64) -> f64 {
-    20.0 + 2.5 * elapsed
+    20.0 + 20.0 * elapsed
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn prometheus_and_scraping_have_the_same_slopes() {
-    let start = now_ms();
+/// Namespace, pod and what its page has.
+fn pods() -> [(&'static str, &'static str, Vec<Moving>); 5] {
     let vllm = ["vllm:num_requests_running{model_name=\"m\"}", "vllm:num_requests_waiting{model_name=\"m\"}"];
-    let pods = [
+    [
         ("vllm", "falls", named(&[(vllm[0], saw), (vllm[1], falling)])),
         ("vllm", "rises", named(&[(vllm[0], rising), (vllm[1], saw)])),
         // Each rank tells the same number.
@@ -77,7 +81,12 @@ async fn prometheus_and_scraping_have_the_same_slopes() {
             "old",
             named(&[("ray_vllm:num_requests_running", rising), ("ray_vllm:num_requests_waiting", saw)]),
         ),
-    ];
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_and_scraping_have_the_same_slopes() {
+    let start = now_ms();
     let slope = |series: &str| format!("sum(deriv({series}[15s]))");
     let expected = [
         ("vllm", [slope("vllm:num_requests_running"), slope("vllm:num_requests_waiting")].join(" + ")),
@@ -101,14 +110,16 @@ async fn prometheus_and_scraping_have_the_same_slopes() {
 
     let pages = Exposition::start().await;
     let (mut targets, mut scraped) = (Vec::new(), String::new());
-    for (namespace, pod, series) in pods {
+    for (namespace, pod, series) in pods() {
         let target = pages.pod(namespace, pod, "");
         let path = format!("/{namespace}/{pod}");
         pages.render(&path, page(start, series));
-        scraped += &format!(
-            "    - {{ url: 'http://{}{path}', namespace: {namespace}, labels: {{ pod: {pod} }} }}\n",
+        writeln!(
+            scraped,
+            "    - {{ url: 'http://{}{path}', namespace: {namespace}, labels: {{ pod: {pod} }} }}",
             target.address
-        );
+        )
+        .expect("memory");
         targets.push(target);
     }
     let prometheus = Prometheus::start(&targets).await;

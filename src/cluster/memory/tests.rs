@@ -44,7 +44,7 @@ async fn what_one_stores_all_remember_and_the_next_process_too() {
 async fn who_comes_second_takes_what_is_there() {
     let cluster = Cluster::default();
     let (one, other) = (start(&cluster), start(&cluster));
-    (one.load(), other.load());
+    assert_eq!((one.load(), other.load()), (None, None));
     sleep(Duration::from_secs(1)).await;
     one.store(vec![record("fleet", State::Open, 5)]);
     other.store(vec![record("fleet", State::Open, 6), record("bill", State::Closed, 7)]);

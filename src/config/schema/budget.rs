@@ -91,7 +91,7 @@ fn terms(
             .error_at(&reset.span, format!("the reset level is at most the limit, {limit}"))
             .hint("a level below it keeps the budget from opening and closing all the time");
     }
-    let (after, then) = lost.unwrap_or_default();
+    let (lost_after, when_lost) = lost.unwrap_or_default();
     let limit = limit?;
     Some(Budget {
         name: name.into(),
@@ -99,8 +99,8 @@ fn terms(
         limit,
         reset_below: reset.map_or(limit * RESET, |reset| reset.value),
         minimum_open: minimum_open.unwrap_or(MINIMUM_OPEN),
-        lost_after: after.unwrap_or(LOST_AFTER),
-        when_lost: then.unwrap_or_default(),
+        lost_after: lost_after.unwrap_or(LOST_AFTER),
+        when_lost: when_lost.unwrap_or_default(),
         guards: Vec::new(),
     })
 }
@@ -113,8 +113,8 @@ fn spend(
     metrics: &[Metric],
 ) -> Option<Spend> {
     let mut map = node.mapping(diags, "a spend")?;
-    let names = [VALUES[0], VALUES[1], VALUES[2], "pricePerReplica"];
-    let value = map.choice(&names, true, diags);
+    let kinds = [VALUES[0], VALUES[1], VALUES[2], "pricePerReplica"];
+    let value = map.choice(&kinds, true, diags);
     let source = map.optional("source", diags, spanned(source_name));
     map.finish(diags);
     match value? {
@@ -165,19 +165,18 @@ fn metric(
     if let (Some(source), Some(sources)) = (&source, context.sources) {
         sources.check(diags, "source", source);
     }
-    let metric = match what {
-        "promql" => query(diags, node, aggregate, source.as_ref(), context)?,
-        _ => {
-            let wanted = string(diags, node)?;
-            let own = metrics.iter().find(|metric| what == "metric" && *metric.name == *wanted);
-            let Some(found) = own.cloned().or_else(|| context.catalog.resolve(&wanted)) else {
-                let own = metrics.iter().map(|metric| metric.name.as_ref()).filter(|_| what == "metric");
-                let refusal = names::unknown(context.catalog, what, &wanted, own);
-                return accept(diags, node, Err(refusal));
-            };
-            let source = source.map(|source| source.value.into()).or(found.source);
-            Metric { source, ..found }
-        }
+    let metric = if what == "promql" {
+        query(diags, node, aggregate, source.as_ref(), context)?
+    } else {
+        let wanted = string(diags, node)?;
+        let own = metrics.iter().find(|metric| what == "metric" && *metric.name == *wanted);
+        let Some(found) = own.cloned().or_else(|| context.catalog.resolve(&wanted)) else {
+            let own = metrics.iter().map(|metric| metric.name.as_ref()).filter(|_| what == "metric");
+            let refusal = names::unknown(context.catalog, what, &wanted, own);
+            return accept(diags, node, Err(refusal));
+        };
+        let source = source.map(|source| source.value.into()).or(found.source);
+        Metric { source, ..found }
     };
     Some(Arc::new(Metric {
         name: name.into(),

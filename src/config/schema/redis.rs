@@ -58,10 +58,10 @@ pub(super) fn check_source(diags: &mut Diagnostics, fields: &Fields<'_>, context
             return;
         }
         (None, None, several) => {
-            let names: Vec<&str> = several.iter().map(|known| known.name.as_str()).collect();
+            let all: Vec<&str> = several.iter().map(|known| known.name.as_str()).collect();
             diags
                 .error_at(&node.span, "in which Redis are these keys?")
-                .hint(format!("add `source`, one of: {}", names.join(", ")));
+                .hint(format!("add `source`, one of: {}", all.join(", ")));
             return;
         }
     };

@@ -43,11 +43,6 @@ struct Parts<'n> {
     ramp: Option<Spanned<Duration>>,
 }
 
-/// A schedule, to be read by the clock.
-pub(super) fn schedule(diags: &mut Diagnostics, node: &Node) -> Option<Arc<Schedule>> {
-    decode(diags, node).map(|(schedule, _)| Arc::new(schedule))
-}
-
 /// A metric that is a schedule: replicas, or a value of another kind.
 pub(super) fn metric(diags: &mut Diagnostics, fields: &Fields<'_>, node: &Node) -> Option<Metric> {
     let decoded = decode(diags, node);
@@ -124,7 +119,7 @@ fn decode(diags: &mut Diagnostics, node: &Node) -> Option<(Schedule, bool)> {
             let parts = parts(&mut map, diags);
             let otherwise = map.optional("otherwise", diags, amount);
             map.finish(diags);
-            return whole(timezone?, vec![window(diags, parts, dates?)?], otherwise);
+            return Some(whole(timezone?, vec![window(diags, parts, dates?)?], otherwise));
         }
         Some((_, list)) => list,
     };
@@ -144,17 +139,13 @@ fn decode(diags: &mut Diagnostics, node: &Node) -> Option<(Schedule, bool)> {
     }
     // All are read, so that all their mistakes are reported.
     let decoded: Vec<_> = items.iter().map(|item| of_list(diags, item, dates.as_ref())).collect();
-    whole(timezone?, decoded.into_iter().collect::<Option<_>>()?, otherwise)
+    Some(whole(timezone?, decoded.into_iter().collect::<Option<_>>()?, otherwise))
 }
 
-fn whole(
-    timezone: TimeZone,
-    windows: Vec<(Window, bool)>,
-    otherwise: Option<f64>,
-) -> Option<(Schedule, bool)> {
+fn whole(timezone: TimeZone, windows: Vec<(Window, bool)>, otherwise: Option<f64>) -> (Schedule, bool) {
     let is_replicas = windows.iter().all(|(_, is_replicas)| *is_replicas);
     let windows = windows.into_iter().map(|(window, _)| window).collect();
-    Some((Schedule::new(timezone, windows, otherwise.unwrap_or(0.0)), is_replicas))
+    (Schedule::new(timezone, windows, otherwise.unwrap_or(0.0)), is_replicas)
 }
 
 /// One of several windows. Dates of its own take the place of the schedule's.

@@ -238,15 +238,20 @@ fn a_redis_is_reached_in_three_ways() {
     );
     assert_eq!(jobs.auth.basic.as_ref().unwrap().0, Text::Literal("reader".to_owned()));
     assert!(jobs.auth.ca.is_some() && jobs.auth.client_certificate.is_some());
-    let Mode::Sentinel { master, addresses, auth } = &shared.mode else { panic!("Sentinel") };
+    let Mode::Sentinel { master, addresses, login } = &shared.mode else { panic!("Sentinel") };
     let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
     assert_eq!(addresses, ["sentinel-0.redis:26379", "sentinel-1.redis:26380", "[fd00::1]:26379"]);
     assert_eq!((master.as_str(), shared.database, shared.tls), ("mymaster", 1, true));
     // Nobody's password is anybody else's.
-    assert_eq!(auth.basic.as_ref().unwrap().0, Text::Literal("default".to_owned()));
+    assert_eq!(login.as_ref().unwrap().0, Text::Literal("default".to_owned()));
     assert!(shared.auth.basic.is_none() && shared.namespace.is_none());
     let Mode::Cluster(addresses) = &wide.mode else { panic!("a cluster") };
     assert_eq!((addresses.len(), wide.database, wide.tls, wide.timeout.as_secs()), (2, 0, false, 2));
+    let (_, report) = run(
+        "config.yaml",
+        "apiVersion: inferometer.dev/v1alpha1\nkind: Configuration\nmetrics:\n- { name: a, redis: { list: a } }\n",
+    );
+    assert_eq!(report.diagnostics[0].message, "no source is a Redis");
     let fullest = configuration.metric("fullest").unwrap();
     assert_eq!(fullest.inputs[0].signal.to_string(), "length of list jobs:*");
 }

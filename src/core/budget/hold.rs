@@ -39,7 +39,7 @@ enum Bound {
 /// Why no value says to all of them what they may have.
 pub(super) fn hold(reading: Reading, caps: &[Cap<'_>]) -> Result<Reading, String> {
     match bound(reading.value, caps, 1)? {
-        Bound::Value(most) if reading.value > most => at(reading, most),
+        Bound::Value(most) if reading.value > most => at(&reading, most),
         Bound::Split(least) if reading.value > least => Err(split(caps)),
         _ => Ok(reading),
     }
@@ -60,7 +60,7 @@ pub(super) fn hold_each(
             .into_iter()
             .map(|(name, reading)| {
                 let lowered = reading.value * (most / mean);
-                at(reading, lowered).map(|reading| (name, reading))
+                at(&reading, lowered).map(|reading| (name, reading))
             })
             .collect(),
         Bound::Split(least) if mean > least => Err(split(caps)),
@@ -116,10 +116,10 @@ fn floor(value: f64) -> f64 {
     (milli + error).floor() / 1000.0
 }
 
-fn at(reading: Reading, value: f64) -> Result<Reading, String> {
+fn at(reading: &Reading, value: f64) -> Result<Reading, String> {
     let value = floor(value);
     let quantity = Quantity::from_f64(value).map_err(|error| error.to_string())?;
-    Ok(Reading { value, quantity, ..reading })
+    Ok(Reading { value, quantity, ..reading.clone() })
 }
 
 fn undecided(asker: &Asker) -> String {

@@ -196,13 +196,11 @@ impl Check<'_> {
 /// What is known where `condition` holds or does not.
 fn given<'t>(facts: &Facts<'t>, condition: Option<&'t Truth>, holds: bool) -> Facts<'t> {
     let mut facts = facts.clone();
-    match condition {
-        Some(condition) => facts.given(condition, holds),
-        None => {
-            facts.presume_all_present();
-            facts
-        }
+    if let Some(condition) = condition {
+        return facts.given(condition, holds);
     }
+    facts.presume_all_present();
+    facts
 }
 
 /// Whether `node` is a condition by its outermost part.

@@ -43,3 +43,9 @@ fn mistakes(source: &str) -> Vec<Mistake> {
         Err(mistakes) => mistakes,
     }
 }
+
+/// Whether two numbers are the same, NaN and NaN too.
+#[allow(clippy::float_cmp)] // nothing is to be lost
+fn same(one: f64, other: f64) -> bool {
+    one == other || one.is_nan() && other.is_nan()
+}

@@ -23,7 +23,7 @@ fn reading(value: f64, now: Timestamp) -> Reading {
 }
 
 fn refusal() -> Refusal {
-    Refusal::NoSeries { metric: "queue".into(), reason: "none".into() }
+    Refusal::NoSeries { metric: "queue".into(), reason: "none".into(), certain: true }
 }
 
 fn asker(name: &str, goal: Goal, replicas: u32, ready: u32) -> Asker {

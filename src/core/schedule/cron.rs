@@ -110,7 +110,7 @@ impl Cron {
             if !is_plausible(field, words) || parser.parse(&alone.join(" ")).is_err() {
                 return Err(BadCron {
                     message: format!("`{field}` is no {what}"),
-                    hint: format!("a {what} is {allowed}; also `*`, lists, ranges and steps like `*/5`"),
+                    hint: format!("write {allowed}; also `*`, lists, ranges and steps like `*/5`"),
                     place: Some(*offset..offset + field.len()),
                 });
             }

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::link::{Link, Wire};
 use super::{Address, Mode, Settings, decode};
 use crate::source::credentials::read;
-use crate::source::{Auth, SourceError};
+use crate::source::{Auth, SourceError, Text};
 
 /// A user's name and password.
 type Login = Option<(String, String)>;
@@ -34,15 +34,15 @@ impl Secrets {
     /// # Errors
     /// `Credentials` naming the file that cannot be read.
     pub(super) fn read(settings: &Settings) -> Result<Self, SourceError> {
-        let login = |auth: &Auth| {
-            let basic = auth.basic.as_ref();
-            basic.map(|(user, password)| Ok((user.read()?, password.read()?))).transpose()
+        let read = |login: &Option<(Text, Text)>| {
+            let login = login.as_ref();
+            login.map(|(user, password)| Ok((user.read()?, password.read()?))).transpose()
         };
         let sentinel = match &settings.mode {
-            Mode::Sentinel { auth, .. } => login(auth)?,
+            Mode::Sentinel { login, .. } => read(login)?,
             _ => None,
         };
-        Ok(Self { login: login(&settings.auth)?, sentinel, tls: settings.auth.tls_fingerprint()? })
+        Ok(Self { login: read(&settings.auth.basic)?, sentinel, tls: settings.auth.tls_fingerprint()? })
     }
 }
 
@@ -91,9 +91,10 @@ async fn one(
     let place = address.to_string();
     let failed = |error| Failure::of(&error, &place, "connect").error;
     let info = info(settings, address, login, database)?;
-    let client = match settings.tls {
-        true => Client::build_with_tls(info, certificates(&settings.auth)?).map_err(unusable_tls)?,
-        false => Client::open(info).map_err(failed)?,
+    let client = if settings.tls {
+        Client::build_with_tls(info, certificates(&settings.auth)?).map_err(unusable_tls)?
+    } else {
+        Client::open(info).map_err(failed)?
     };
     // Readings have a limit of their own.
     let config = AsyncConnectionConfig::new()
@@ -167,9 +168,10 @@ fn info(
     database: u16,
 ) -> Result<ConnectionInfo, SourceError> {
     let (host, port) = (host.clone(), *port);
-    let address = match settings.tls {
-        true => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
-        false => ConnectionAddr::Tcp(host, port),
+    let address = if settings.tls {
+        ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+    } else {
+        ConnectionAddr::Tcp(host, port)
     };
     let mut redis = RedisConnectionInfo::default()
         .set_db(database.into())

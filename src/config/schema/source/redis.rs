@@ -110,15 +110,11 @@ fn sentinel(diags: &mut Diagnostics, node: &Node) -> Option<Place> {
     let addresses = map.required("addresses", diags, |diags, node| addresses(diags, node, SENTINEL_PORT));
     let database = map.optional("database", diags, integer(0..=MAX_DATABASE));
     let auth_node = map.get("auth");
-    let auth = auth_node.and_then(|(_, node)| login(diags, node));
+    let login = auth_node.and_then(|(_, node)| login(diags, node));
     map.conceal_unasked(diags);
     map.finish(diags);
-    if auth_node.is_some() && auth.is_none() {
-        return None;
-    }
-    let auth = Auth { basic: auth, ..Auth::default() };
     Some(Place {
-        mode: Mode::Sentinel { master: master?, addresses: addresses?, auth },
+        mode: Mode::Sentinel { master: master?, addresses: addresses?, login },
         tls: false,
         database: database.unwrap_or(0) as u16,
     })
@@ -133,12 +129,21 @@ fn cluster(diags: &mut Diagnostics, node: &Node) -> Option<Place> {
 }
 
 fn addresses(diags: &mut Diagnostics, node: &Node, port: u16) -> Option<Vec<Address>> {
-    let addresses = list(checked(string, |text| address(&text, port)))(diags, node)?;
+    let addresses = list(|diags, node| concealed(diags, node, port))(diags, node)?;
     if addresses.is_empty() {
         diags.error_at(&node.span, "`addresses` names none").hint("write `addresses: [host:port]`");
         return None;
     }
     Some(addresses)
+}
+
+/// An address; what is none may hold a password.
+fn concealed(diags: &mut Diagnostics, node: &Node, port: u16) -> Option<Address> {
+    let text = string(diags, node)?;
+    if text.contains('@') {
+        diags.conceal(&node.span);
+    }
+    accept(diags, node, address(&text, port))
 }
 
 fn address(text: &str, port: u16) -> Result<Address, Refusal> {

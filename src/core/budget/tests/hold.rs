@@ -55,7 +55,7 @@ fn a_closed_budget_and_others_hpas_are_let_alone() {
 #[test]
 fn a_refusal_stays_what_it_is() {
     let hpas = [autoscaler("llama", Some(5))];
-    let refusal = Refusal::NoSeries { metric: "queue".into(), reason: "r".into() };
+    let refusal = Refusal::NoSeries { metric: "queue".into(), reason: "r".into(), certain: true };
     let ledger = ledger(budget(), State::Open, Some(900.0), &hpas);
     assert_eq!(ledger.apply(asked(&[], &hpas), Err(refusal.clone()), None), Err(refusal));
 }

@@ -29,7 +29,7 @@ impl Workload {
             Goal::AverageValue(target) => (Target::AverageValue(target), one(ledger, asked, value)),
             Goal::Pods(target) => {
                 // Uneven on purpose.
-                let uneven = |pod: &Pod| value * if pod.id.0 % 2 == 0 { 1.5 } else { 0.5 };
+                let uneven = |pod: &Pod| value * if pod.id.0.is_multiple_of(2) { 1.5 } else { 0.5 };
                 let readings = pods.iter().map(|pod| (pod.id.0.to_string(), reading(uneven(pod)))).collect();
                 let told = ledger.apply_each(asked, readings);
                 let told = told.map(|all| {

@@ -1,13 +1,10 @@
 use super::super::Missing;
-use super::{VALUES, Variable, compile};
+use super::{VALUES, Variable, compile, same};
 
 #[track_caller]
 fn assert_value(source: &str, expected: f64) {
     let value = compile(source).evaluate(&VALUES).unwrap_or_else(|missing| panic!("{source}: {missing:?}"));
-    assert!(
-        value == expected || (value.is_nan() && expected.is_nan()),
-        "{source} is {value}, not {expected}"
-    );
+    assert!(same(value, expected), "{source} is {value}, not {expected}");
 }
 
 #[test]

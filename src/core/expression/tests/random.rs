@@ -5,7 +5,7 @@ use std::cell::Cell;
 use proptest::prelude::*;
 
 use super::super::Expression;
-use super::variables;
+use super::{same, variables};
 
 /// An expression as it is written: a text for each form, and its meaning.
 #[derive(Debug, Clone)]
@@ -48,6 +48,8 @@ impl Form {
     /// Its text, in parentheses where it binds less than `least`.
     fn text(&self, least: u8) -> String {
         let text = match self {
+            // `-0` is the whole number 0, which has no sign; `-0.0` has one.
+            Self::Number(0.0) => "0.0".to_owned(),
             Self::Number(number) => number.to_string(),
             Self::Name(index) => NAMES[*index].to_owned(),
             Self::Or(index, otherwise) => format!("default({}, {})", NAMES[*index], otherwise.text(0)),
@@ -251,7 +253,7 @@ proptest! {
             let divided_by_zero = Cell::new(false);
             let meaning = form.meaning(&values, &divided_by_zero);
             let value = expression.evaluate(&values).expect("what may be missing is asked about");
-            prop_assert!(value == meaning || value.is_nan() && meaning.is_nan(), "{text}: {value}, not {meaning}");
+            prop_assert!(same(value, meaning), "{text}: {value}, not {meaning}");
             prop_assert!(
                 !divided_by_zero.get() || !expression.warnings().is_empty(),
                 "{text} divides by zero of {values:?} without a warning"

@@ -112,7 +112,7 @@ proptest! {
         let schedule = schedule(zone_name, vec![window]);
         // A week and a bit is enough to have seen everything once.
         let first = at(jump).shifted(-(MINUTES / 2) * 60_000);
-        let minute = |index: usize| first.shifted(index as i64 * 60_000);
+        let minute = |index: usize| first.plus(Duration::from_mins(index as u64));
         let states = walk(&schedule.zone, first, MINUTES, &start, &end);
         let mut expected = Vec::new();
         let warm = 8 * 24 * 60;

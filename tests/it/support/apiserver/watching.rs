@@ -69,7 +69,8 @@ pub(super) fn watch(shared: &Arc<Shared>, target: Target, scope: Scope, query: &
 }
 
 fn line(buffer: &mut Vec<u8>, change: &str, object: &Json) {
-    buffer.extend_from_slice(json!({ "type": change, "object": object }).to_string().as_bytes());
+    // In this order, as servers send it: who reads the type first need not keep the object.
+    buffer.extend_from_slice(format!("{{\"type\":\"{change}\",\"object\":{object}}}").as_bytes());
     buffer.push(b'\n');
 }
 
