@@ -10,6 +10,7 @@ mod pages;
 mod redis;
 mod rows;
 mod stage;
+mod usual;
 
 use futures_util::future::join_all;
 

@@ -62,6 +62,11 @@ impl Autoscaler {
         Self { spec: parsed, asks, object }
     }
 
+    /// One that nobody can ask, for observations of another kind.
+    pub(super) fn of(spec: Spec) -> Self {
+        Self { object: Json::Null, spec, asks: Vec::new() }
+    }
+
     pub(super) fn deployment(&self) -> &str {
         self.object["spec"]["scaleTargetRef"]["name"].as_str().expect("a target")
     }

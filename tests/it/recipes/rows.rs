@@ -7,11 +7,13 @@ use inferometer::core::hpa::Observation;
 use super::autoscaler::{Autoscaler, Outcome};
 use super::clocks;
 use super::stage::{Case, Served};
+use super::usual::Usual;
 
 /// A line of the table.
-pub(super) struct Row([String; 6]);
+pub(super) struct Row([String; 7]);
 
-const HEAD: [&str; 6] = ["recipe", "case", "series put in, pod by pod", "served", "replicas", "HPA"];
+const HEAD: [&str; 7] =
+    ["recipe", "case", "series put in, pod by pod", "served", "replicas wanted", "HPA", "usual recipe"];
 
 impl Row {
     pub(super) fn new(slug: &str, case: &Case, seen: &[Observation], outcome: &Outcome) -> Self {
@@ -49,7 +51,19 @@ impl Row {
         let hpa = format!("{} at once{}", decision.replicas, later.unwrap_or_default());
         let served: Vec<String> = seen.iter().map(brief).collect();
         let asked = format!("{replicas} → {}", decision.desired);
-        Self([slug.to_owned(), case.to_owned(), series.to_owned(), served.join(", "), asked, hpa])
+        Self([slug.to_owned(), case.to_owned(), series.to_owned(), served.join(", "), asked, hpa, String::new()])
+    }
+}
+
+impl Row {
+    /// With what the usual recipe makes of it.
+    pub(super) fn beside(mut self, usual: Option<Usual>) -> Self {
+        let told = usual.map(|usual| match usual {
+            Usual::Wants(replicas) => format!("wants {replicas}"),
+            Usual::Fails => "fails".to_owned(),
+        });
+        self.0[6] = told.unwrap_or_default();
+        self
     }
 }
 

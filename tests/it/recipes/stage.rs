@@ -6,6 +6,7 @@ use std::path::Path;
 use super::autoscaler::Autoscaler;
 use super::pages::{Page, Span};
 use super::rows::Row;
+use super::usual::{ScaledObject, Usual};
 use crate::support::front::{Answer, Front};
 use crate::support::objects::{deployment, object, pod};
 use crate::support::{Client, Cluster, Prometheus, Server, seconds};
@@ -40,6 +41,8 @@ pub(super) struct Case {
     pub(super) desired: u32,
     /// What the HPA does at once.
     pub(super) replicas_then: u32,
+    /// What the usual recipe makes of it, where that is a point.
+    pub(super) usual: Option<Usual>,
 }
 
 /// What a metric is expected to be.
@@ -72,7 +75,7 @@ pub(super) fn configuration(slug: &str) -> Option<String> {
 pub(super) struct Stage {
     pub(super) cluster: Cluster,
     front: Front,
-    _prometheus: Prometheus,
+    prometheus: Prometheus,
 }
 
 impl Stage {
@@ -103,7 +106,7 @@ impl Stage {
         let prometheus = Prometheus::remembering(&history).await;
         // It does not tell when it was started, or rates would be refused until their window has passed.
         let front = Front::start(Some(prometheus.url()), Answer::Pass).await;
-        Self { cluster, front, _prometheus: prometheus }
+        Self { cluster, front, prometheus }
     }
 
     /// Our binary with the configuration of a recipe.
@@ -126,16 +129,20 @@ impl Stage {
     /// Plays every case of a recipe: rows for people, and what was not as expected.
     pub(super) async fn play(&self, recipe: &Recipe) -> (Vec<Row>, Vec<String>) {
         let (_server, client) = self.serve(recipe.slug).await;
-        let autoscaler = autoscaler(recipe.slug);
+        let (autoscaler, usual) = (autoscaler(recipe.slug), ScaledObject::of(recipe.slug));
         let (mut rows, mut wrong) = (Vec::new(), Vec::new());
         for case in &recipe.cases {
             let namespace = recipe.namespace(case);
+            let usual = usual.ask(&self.prometheus, &namespace, case.replicas).await;
+            if case.usual.is_some() && usual != case.usual {
+                wrong.push(format!("{namespace}: {:?} of the usual recipe, not {usual:?}", case.usual));
+            }
             let mut row = None;
             let found = until_or_last(async || {
                 let observations = autoscaler.observe(&client, &namespace).await;
                 let outcome = autoscaler.decide(case.replicas, &observations);
                 let complaint = case.complaint(recipe.slug, &observations, &outcome, &autoscaler);
-                row = Some(Row::new(recipe.slug, case, &observations, &outcome));
+                row = Some(Row::new(recipe.slug, case, &observations, &outcome).beside(usual));
                 complaint
             })
             .await;
