@@ -13,7 +13,7 @@ const TOKENS: &str = "vllm:generation_tokens_total";
 const FIRST: &str = "vllm:time_to_first_token_seconds";
 const BETWEEN: &str = "vllm:inter_token_latency_seconds";
 
-pub(super) fn recipes() -> Vec<Recipe> {
+pub(crate) fn recipes() -> Vec<Recipe> {
     vec![
         queue_depth(),
         kv_cache(),

@@ -10,13 +10,13 @@ use super::stage::{Case, Served};
 use super::usual::Usual;
 
 /// A line of the table.
-pub(super) struct Row([String; 7]);
+pub(crate) struct Row([String; 7]);
 
 const HEAD: [&str; 7] =
     ["recipe", "case", "series put in, pod by pod", "served", "replicas wanted", "HPA", "usual recipe"];
 
 impl Row {
-    pub(super) fn new(slug: &str, case: &Case, seen: &[Observation], outcome: &Outcome) -> Self {
+    pub(crate) fn new(slug: &str, case: &Case, seen: &[Observation], outcome: &Outcome) -> Self {
         // Pods that show the same are told once.
         let mut told: Vec<(usize, String)> = Vec::new();
         for page in case.pages.iter().chain(&case.beside) {
@@ -38,7 +38,7 @@ impl Row {
         Self::plain(slug, case.name, &series.join(" / "), case.replicas, seen, outcome)
     }
 
-    pub(super) fn plain(
+    pub(crate) fn plain(
         slug: &str,
         case: &str,
         series: &str,
@@ -57,7 +57,7 @@ impl Row {
 
 impl Row {
     /// With what the usual recipe makes of it.
-    pub(super) fn beside(mut self, usual: Option<Usual>) -> Self {
+    pub(crate) fn beside(mut self, usual: Option<Usual>) -> Self {
         let told = usual.map(|usual| match usual {
             Usual::Wants(replicas) => format!("wants {replicas}"),
             Usual::Fails => "fails".to_owned(),
@@ -68,7 +68,7 @@ impl Row {
 }
 
 /// Prints the table.
-pub(super) fn print(rows: &[Row]) {
+pub(crate) fn print(rows: &[Row]) {
     println!("\n| {} |\n|{}", HEAD.join(" | "), "---|".repeat(HEAD.len()));
     for Row(cells) in rows {
         println!("| {} |", cells.join(" | "));
@@ -88,7 +88,7 @@ fn brief(seen: &Observation) -> String {
 
 impl Case {
     /// What is not as expected.
-    pub(super) fn complaint(
+    pub(crate) fn complaint(
         &self,
         slug: &str,
         seen: &[Observation],
@@ -131,7 +131,7 @@ impl Case {
 }
 
 /// Whether an HPA gives replicas up sooner than a model is loaded, or several at a time.
-pub(super) fn too_fast(replicas: u32, outcome: &Outcome, autoscaler: &Autoscaler) -> Option<String> {
+pub(crate) fn too_fast(replicas: u32, outcome: &Outcome, autoscaler: &Autoscaler) -> Option<String> {
     let (after, then) = outcome.later?;
     let most = autoscaler.spec.behavior.scale_down.policies.iter().map(|policy| policy.value).max()?;
     let patient = after >= Duration::from_mins(5) && replicas - then <= most.min(2);
@@ -139,7 +139,7 @@ pub(super) fn too_fast(replicas: u32, outcome: &Outcome, autoscaler: &Autoscaler
 }
 
 impl Served {
-    pub(super) fn is(self, seen: &Observation) -> bool {
+    pub(crate) fn is(self, seen: &Observation) -> bool {
         match (self, seen) {
             (Self::Number(expected), Observation::Value(value)) => close(expected, *value),
             (Self::Number(expected), Observation::Pods(pods)) => {

@@ -8,7 +8,7 @@ use crate::support::Prometheus;
 
 /// What comes of the usual recipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Usual {
+pub(crate) enum Usual {
     /// Its HPA wants so many replicas.
     Wants(u32),
     /// KEDA refuses what Prometheus answers.
@@ -16,14 +16,14 @@ pub(super) enum Usual {
 }
 
 /// The ScaledObject on a recipe's page.
-pub(super) struct ScaledObject {
+pub(crate) struct ScaledObject {
     queries: Vec<String>,
     autoscaler: Autoscaler,
 }
 
 impl ScaledObject {
     /// Triggers that are no queries are left out.
-    pub(super) fn of(slug: &str) -> Self {
+    pub(crate) fn of(slug: &str) -> Self {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/recipes/{slug}.md"));
         let page = std::fs::read_to_string(path).expect("a recipe has a page");
         let block = page.rsplit("```yaml\n").next().and_then(|rest| rest.split("```").next());
@@ -43,7 +43,7 @@ impl ScaledObject {
     }
 
     /// Asks as KEDA does, in this namespace instead of `ai`; `None` without a query.
-    pub(super) async fn ask(&self, prometheus: &Prometheus, namespace: &str, replicas: u32) -> Option<Usual> {
+    pub(crate) async fn ask(&self, prometheus: &Prometheus, namespace: &str, replicas: u32) -> Option<Usual> {
         let mut seen = Vec::new();
         for query in &self.queries {
             let query = query.replace("namespace=\"ai\"", &format!("namespace=\"{namespace}\""));
