@@ -125,20 +125,7 @@ impl Composite {
         let folded = each.is_some().then(|| folded(aggregate));
         let value = compile(Level::Value, value, &variables(&parts, folded));
         if let Some(expression) = &each_compiled {
-            let unlike = |index: &&usize| parts[**index].element() != parts[expression.uses()[0]].element();
-            if let Some(index) = expression.uses().iter().find(unlike) {
-                mistakes.push((
-                    Level::Each,
-                    unjoinable(&parts[expression.uses()[0]], &parts[*index], expression),
-                ));
-            } else if let Some(index) =
-                expression.uses().iter().find(|index| parts[**index].element().is_none())
-            {
-                let name = &parts[*index].name;
-                let message = format!("`{name}` has no number of each pod or device");
-                let hint = Some("use it in `value`".to_owned());
-                mistakes.push((Level::Each, Mistake::whole(expression.source(), message, hint)));
-            }
+            mistakes.extend(unjoinable(&parts, expression).map(|mistake| (Level::Each, mistake)));
         }
         if mistakes.is_empty() { Ok(Self { parts, each: each_compiled, value }) } else { Err(mistakes) }
     }
@@ -194,33 +181,45 @@ fn folded(aggregate: Aggregate) -> Semantics {
     }
 }
 
-fn unjoinable(one: &Part, other: &Part, expression: &Expression) -> Mistake {
-    let words = |part: &Part| match part.element() {
-        Some(Element::Device(labels)) => format!("of each {}", labels.join(" and ")),
-        Some(_) => "of each pod".to_owned(),
-        None => "one for all".to_owned(),
+/// Why the parts that `each` names cannot be joined, if they cannot.
+fn unjoinable(parts: &[Part], each: &Expression) -> Option<Mistake> {
+    let mut used = each.uses().iter().map(|index| &parts[*index]);
+    let first = used.next()?;
+    let mistake = |message, hint: &str| Mistake::whole(each.source(), message, Some(hint.to_owned()));
+    if let Some(whole) = [first].into_iter().chain(used.clone()).find(|part| part.elements().is_empty()) {
+        let message = format!("`{}` has no number of each pod or device", whole.name);
+        return Some(mistake(message, "use it in `value`"));
+    }
+    let other = used.find(|part| !part.elements().iter().any(|own| first.elements().contains(own)))?;
+    let words = |part: &Part| match &part.elements()[0] {
+        Element::Device(labels) => format!("of each {}", labels.join(" and ")),
+        Element::Pod | Element::Series => "of each pod".to_owned(),
     };
     let message = format!(
         "the numbers of `{}` are {}, those of `{}` are {}: they cannot be joined",
-        one.name,
-        words(one),
+        first.name,
+        words(first),
         other.name,
         words(other)
     );
-    let hint = Some("fold one of them by itself and use it in `value`".to_owned());
-    Mistake::whole(expression.source(), message, hint)
+    Some(mistake(message, "fold one of them by itself and use it in `value`"))
 }
 
 impl Part {
-    /// What carries its numbers, so that they can be joined with those of others: pods, or devices known
-    /// by certain labels. `None` for what is one number by nature.
-    fn element(&self) -> Option<Element> {
-        let mut elements = self.metric.inputs.iter().map(|input| match input.signal.element() {
-            device @ Element::Device(_) => device.clone(),
-            Element::Pod | Element::Series => Element::Pod,
-        });
-        let first = elements.next()?;
-        elements.all(|other| other == first).then_some(first)
+    /// What carries its numbers: pods, or devices known by certain labels, each once. Empty for what is one
+    /// number by nature.
+    fn elements(&self) -> Vec<Element> {
+        let mut found = Vec::new();
+        for input in &self.metric.inputs {
+            let element = match input.signal.element() {
+                device @ Element::Device(_) => device.clone(),
+                Element::Pod | Element::Series => Element::Pod,
+            };
+            if !found.contains(&element) {
+                found.push(element);
+            }
+        }
+        found
     }
 
     /// The part as expressions see it.
@@ -234,7 +233,8 @@ impl Part {
     }
 
     fn range(&self) -> (f64, f64) {
-        let (low, high) = self.metric.range.unwrap_or((0.0, f64::INFINITY));
+        let least = if self.metric.is_signed() { f64::NEG_INFINITY } else { 0.0 };
+        let (low, high) = self.metric.range.unwrap_or((least, f64::INFINITY));
         match self.missing {
             WhenMissing::Default(value) => (low.min(value), high.max(value)),
             WhenMissing::Required | WhenMissing::Optional => (low, high),

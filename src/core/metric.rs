@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::composite::Composite;
 use super::guard::Guards;
-use super::signal::{SeriesSignal, Signal};
+use super::signal::{Kind, SeriesSignal, Signal};
 
 /// Whether a number grows with the number of replicas, which decides the HPA target that fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -258,6 +258,19 @@ pub struct Metric {
 }
 
 impl Metric {
+    /// Whether its value may be below zero: it has a slope or subtracts something.
+    pub fn is_signed(&self) -> bool {
+        let is_slope = |input: &Input| {
+            matches!(input.signal.as_ref(), Signal::Series(series)
+                if series.terms.iter().any(|term| term.kind == Kind::Slope))
+        };
+        let subtracts = |input: &Input| match &input.formula {
+            Formula::Linear(terms) => terms.iter().any(|term| term.weight < 0.0),
+            _ => false,
+        };
+        self.composite.is_some() || self.inputs.iter().any(|input| is_slope(input) || subtracts(input))
+    }
+
     /// The same with another window of its rates.
     #[must_use]
     pub fn over(mut self, window: Duration) -> Self {

@@ -38,9 +38,7 @@ async fn prometheus_quantiles_agree() {
     // Through a front that does not tell when it started, so that nobody waits for two minutes.
     let front = Front::start(Some(prometheus.url()), Answer::Pass).await;
     let share = |name: &str, rest: &str| {
-        format!(
-            "- {{ name: {name}, preset: inference_time_to_first_token_seconds, share: {{ below: {rest}\n"
-        )
+        format!("- {{ name: {name}, preset: inference_time_to_first_token_seconds, share: {{ below: {rest}\n")
     };
     let server = Server::configured(&format!(
         "apiVersion: inferometer.dev/v1alpha1\nkind: Configuration\nsources:\n\

@@ -11,7 +11,7 @@ use crate::config::decode::{checked, duration, metric_name, one_of, spanned, str
 use crate::config::source::quoted;
 use crate::config::suggest::did_you_mean;
 use crate::config::units::Refusal;
-use crate::config::{Diagnostics, MapDecoder, Node, Spanned, decode, lint};
+use crate::config::{Diagnostics, MapDecoder, Node, Span, Spanned, decode, lint};
 use crate::core::composite::WhenMissing;
 use crate::core::guard::Guards;
 use crate::core::metric::{Aggregate, Direction, Formula, Metric, Missing, Scope, Semantics, Target};
@@ -58,6 +58,30 @@ pub(in crate::config) struct Fields<'n> {
     pub(in crate::config) target: Option<Spanned<f64>>,
     pub(in crate::config) expressions: composite::Expressions<'n>,
     pub(in crate::config) guards: Guards,
+}
+
+impl Fields<'_> {
+    /// Those that say how the number is made, with their places.
+    pub(super) fn stated(&self) -> impl Iterator<Item = (&'static str, Span)> {
+        fn at<T>(name: &'static str, field: Option<&Spanned<T>>) -> Option<(&'static str, Span)> {
+            field.map(|field| (name, field.span))
+        }
+        [
+            at("source", self.source.as_ref()),
+            at("unit", self.unit.as_ref()),
+            at("type", self.semantics.as_ref()),
+            at("direction", self.direction.as_ref()),
+            at("range", self.range.as_ref()),
+            at("aggregate", self.aggregate.as_ref()),
+            at("window", self.window.as_ref()),
+            at("scope", self.scope.as_ref()),
+            at("hold", self.hold.as_ref()),
+            at("idle", self.idle.as_ref()),
+            at("target", self.target.as_ref()),
+        ]
+        .into_iter()
+        .flatten()
+    }
 }
 
 /// Decodes a metric, whose name serves to find duplicates even if the rest is wrong.
@@ -117,7 +141,7 @@ fn built(diags: &mut Diagnostics, fields: &Fields<'_>, context: &Context<'_>) ->
     }
     let (metric, query) = match fields.value? {
         ("preset", node) => (preset::metric(diags, fields, node, context)?, None),
-        ("metric", node) => return others::metric(diags, node, context),
+        ("metric", node) => return others::metric(diags, fields, node, context),
         ("redis", node) => (redis::metric(diags, fields, node)?, None),
         ("schedule", node) => (schedule::metric(diags, fields, node)?, None),
         ("signals", node) => (composite::metric(diags, fields, node, context)?, None),

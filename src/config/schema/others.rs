@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::metric::{self, Context};
+use super::metric::{self, Context, Fields};
 use crate::config::decode::string;
 use crate::config::source::quoted;
 use crate::config::{Diagnostics, Node, Spanned, did_you_mean};
@@ -54,8 +54,18 @@ impl<'n> Others<'n> {
     }
 }
 
-/// The metric that `node` names.
-pub(super) fn metric(diags: &mut Diagnostics, node: &Node, context: &Context<'_>) -> Option<Metric> {
+/// The metric that `node` names, as it is.
+pub(super) fn metric(
+    diags: &mut Diagnostics,
+    fields: &Fields<'_>,
+    node: &Node,
+    context: &Context<'_>,
+) -> Option<Metric> {
+    for (field, span) in fields.stated() {
+        diags
+            .error_at(&span, format!("`{field}` cannot be said of another metric, which is taken as it is"))
+            .hint("say it where that metric is defined");
+    }
     let name = string(diags, node)?;
     let others = context.others;
     let Some(index) = others.names().position(|other| other == Some(&name)) else {

@@ -83,8 +83,11 @@ fn every_recipe_has_its_files_and_no_file_is_nobodys() {
 fn the_pages_show_the_files() {
     for slug in RECIPES {
         let recipe = recipe(slug);
-        let files: Vec<String> =
-            [Some(&recipe.hpa), recipe.configuration.as_ref()].into_iter().flatten().map(|path| read(path)).collect();
+        let files: Vec<String> = [Some(&recipe.hpa), recipe.configuration.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|path| read(path))
+            .collect();
         let (shown, replaced) = recipe.blocks.split_at(files.len());
         assert_eq!(shown, files, "{slug}");
         let [replaced] = replaced else { panic!("{slug} replaces one ScaledObject") };

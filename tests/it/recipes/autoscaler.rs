@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use inferometer::core::hpa::{
-    Behavior, Controller, Decision, Observation, Options, Phase, Pod, PodId, Policy, PolicyKind, Rules, Scale,
-    Select, Spec, Target,
+    Behavior, Controller, Decision, Observation, Options, Phase, Pod, PodId, Policy, PolicyKind, Rules,
+    Scale, Select, Spec, Target,
 };
 use inferometer::core::time::Timestamp;
 use serde_json::Value as Json;
@@ -125,7 +125,9 @@ impl Ask {
         }
         let list = reply.json();
         let items = list["items"].as_array().expect("items").iter();
-        Observation::Pods(items.map(|item| (id(&item["describedObject"]["name"]), number(&item["value"]))).collect())
+        Observation::Pods(
+            items.map(|item| (id(&item["describedObject"]["name"]), number(&item["value"]))).collect(),
+        )
     }
 }
 
@@ -168,8 +170,7 @@ fn ask(metric: &Json, workload: Option<&str>) -> Ask {
     let selector: Vec<String> =
         labels.map(|(key, value)| format!("{key}={}", value.as_str().expect("a label"))).collect();
     // Of pods, those that the Deployment's own selector matches.
-    let selector =
-        if of_pods { format!("app={}", workload.expect("a name")) } else { selector.join(",") };
+    let selector = if of_pods { format!("app={}", workload.expect("a name")) } else { selector.join(",") };
     Ask { name: named["name"].as_str().expect("a name").to_owned(), selector, of_pods }
 }
 

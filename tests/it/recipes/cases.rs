@@ -140,8 +140,7 @@ fn time_per_output_token() -> Recipe {
 }
 
 fn token_throughput() -> Recipe {
-    let replica =
-        |waiting: f64, running: f64, tokens: f64| engine(waiting, running).counts(TOKENS, tokens);
+    let replica = |waiting: f64, running: f64, tokens: f64| engine(waiting, running).counts(TOKENS, tokens);
     let cases = vec![
         // Nothing is generated because nothing is asked: that is no shortfall.
         case("idle", 3, vec![replica(0.0, 0.0, 0.0); 3]).serves(&[0.0, 0.0]).wants(0, 3),

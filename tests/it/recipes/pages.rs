@@ -192,8 +192,11 @@ impl Page {
             let comma = if labels.is_empty() { "" } else { "," };
             for at in (span.from..=span.to).step_by(EVERY as usize) {
                 let value = value + per_second * (at - span.now) as f64;
-                writeln!(out, "{name}{{{labels}{comma}namespace=\"{namespace}\",pod=\"{pod}\"}} {value} {at}")
-                    .expect("memory");
+                writeln!(
+                    out,
+                    "{name}{{{labels}{comma}namespace=\"{namespace}\",pod=\"{pod}\"}} {value} {at}"
+                )
+                .expect("memory");
             }
         }
     }

@@ -46,7 +46,11 @@ async fn a_redis_queue_wakes_workers_and_keeps_those_that_work() {
             let is_served = Served::Number((waiting + worked_on) as f64).is(&seen[0]);
             let decided = (outcome.decision.desired, outcome.decision.replicas) == (desired, then);
             let as_expected = is_served && decided;
-            (!as_expected).then(|| format!("{seen:?} {outcome:?}")).or(too_fast(replicas, &outcome, &autoscaler))
+            (!as_expected).then(|| format!("{seen:?} {outcome:?}")).or(too_fast(
+                replicas,
+                &outcome,
+                &autoscaler,
+            ))
         })
         .await;
         assert_eq!(complaint, None, "{case}");

@@ -97,7 +97,11 @@ impl Case {
     ) -> Option<String> {
         let (served, floor) = self.by_now(slug);
         if seen.len() != self.served.len() {
-            return Some(format!("{} metrics are expected and {} were asked for", self.served.len(), seen.len()));
+            return Some(format!(
+                "{} metrics are expected and {} were asked for",
+                self.served.len(),
+                seen.len()
+            ));
         }
         let unlike = seen.iter().zip(&served).find(|(seen, expected)| !expected.is(seen));
         if let Some((seen, expected)) = unlike {

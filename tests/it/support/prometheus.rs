@@ -48,11 +48,13 @@ impl Prometheus {
         let directory = tempfile::tempdir().expect("a temporary directory");
         std::fs::write(directory.path().join("prometheus.yml"), configuration(&[])).expect("writable");
         std::fs::write(directory.path().join("history"), format!("{samples}# EOF\n")).expect("writable");
-        let made = output(
-            Command::new("promtool")
-                .current_dir(directory.path())
-                .args(["tsdb", "create-blocks-from", "openmetrics", "history", "data"]),
-        );
+        let made = output(Command::new("promtool").current_dir(directory.path()).args([
+            "tsdb",
+            "create-blocks-from",
+            "openmetrics",
+            "history",
+            "data",
+        ]));
         assert!(made.status.success(), "{}{}", text(&made.stdout), text(&made.stderr));
         let port = free_port();
         let mut prometheus = Self {
