@@ -44,9 +44,7 @@ async fn set(admin: &Admin, recipe: &Recipe, case: &Case) {
         "selector": { "matchLabels": { "app": name } },
         "template": { "metadata": { "labels": { "app": name } }, "spec": { "containers": containers } },
     });
-    let of = |kind: &str, name: &str| {
-        json!({ "apiVersion": "apps/v1", "kind": kind, "metadata": metadata(name), "spec": spec })
-    };
+    let of = |kind: &str, name: &str| json!({ "apiVersion": "apps/v1", "kind": kind, "metadata": metadata(name), "spec": spec });
     admin.apply(&installation::namespace(&namespace)).await;
     let deployment = admin.create(&of("Deployment", name)).await;
     let mut set = of("ReplicaSet", &format!("{name}-1"));
@@ -124,7 +122,8 @@ async fn cluster_prometheus_recipes() {
     for recipe in &recipes {
         for case in &recipe.cases {
             let what = recipe.namespace(case);
-            let reason = until(&what, seconds(90), async || outcome(&inferometer.admin, recipe, case).await).await;
+            let reason =
+                until(&what, seconds(90), async || outcome(&inferometer.admin, recipe, case).await).await;
             let (now, then) = (case.replicas, case.replicas_then);
             println!("| {} | {} | {now} | {then} | {reason} |", recipe.slug, case.name);
         }

@@ -21,7 +21,9 @@ fn prices(spend: f64) -> String {
     };
     let each = spend / sum("node_gpu_count{");
     let lines = page.lines().map(|line| match line.rsplit_once(' ') {
-        Some((series, _)) if line.starts_with("node_total_hourly_cost{") => format!("{series} {}\n", spend / 3.0),
+        Some((series, _)) if line.starts_with("node_total_hourly_cost{") => {
+            format!("{series} {}\n", spend / 3.0)
+        }
         // A node without GPUs has a price of GPUs all the same.
         Some((series, _)) if line.starts_with("node_gpu_hourly_cost{") => format!("{series} {each}\n"),
         _ => format!("{line}\n"),

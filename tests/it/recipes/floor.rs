@@ -16,7 +16,9 @@ async fn a_prometheus_queue_counts_from_the_floor_on_and_for_a_while_below() {
     cluster.api.put(autoscaler.placed("ai", 1));
     let pages = Exposition::start().await;
     let page = |waiting: u32| {
-        format!("vllm:num_requests_running{{model_name=\"m\"}} 9\nvllm:num_requests_waiting{{model_name=\"m\"}} {waiting}\n")
+        format!(
+            "vllm:num_requests_running{{model_name=\"m\"}} 9\nvllm:num_requests_waiting{{model_name=\"m\"}} {waiting}\n"
+        )
     };
     let prometheus = Prometheus::start(&[pages.pod("ai", "llama-1-0", page(0))]).await;
     let file = cluster.file("config.yaml");
@@ -44,7 +46,8 @@ async fn a_prometheus_queue_counts_from_the_floor_on_and_for_a_while_below() {
             let is_known = raw.is_ok_and(|value| value.text == waiting.to_string());
             let seen = autoscaler.observe(&client, "ai").await;
             let outcome = autoscaler.decide(1, &seen);
-            row = Some(Row::plain(SLUG, case, &format!("num_requests_waiting {waiting}"), 1, &seen, &outcome));
+            row =
+                Some(Row::plain(SLUG, case, &format!("num_requests_waiting {waiting}"), 1, &seen, &outcome));
             let as_expected = Served::Number(served).is(&seen[0]) && outcome.decision.desired == desired;
             (!(is_known && as_expected)).then(|| format!("{seen:?} {outcome:?}"))
         })

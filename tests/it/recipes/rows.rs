@@ -51,7 +51,15 @@ impl Row {
         let hpa = format!("{} at once{}", decision.replicas, later.unwrap_or_default());
         let served: Vec<String> = seen.iter().map(brief).collect();
         let asked = format!("{replicas} → {}", decision.desired);
-        Self([slug.to_owned(), case.to_owned(), series.to_owned(), served.join(", "), asked, hpa, String::new()])
+        Self([
+            slug.to_owned(),
+            case.to_owned(),
+            series.to_owned(),
+            served.join(", "),
+            asked,
+            hpa,
+            String::new(),
+        ])
     }
 }
 

@@ -57,8 +57,7 @@ impl ScaledObject {
             });
         }
         let decision = self.autoscaler.decide(replicas, &seen).decision;
-        let usual =
-            if decision.failures.is_empty() { Usual::Wants(decision.desired) } else { Usual::Fails };
+        let usual = if decision.failures.is_empty() { Usual::Wants(decision.desired) } else { Usual::Fails };
         (!self.queries.is_empty()).then_some(usual)
     }
 }
