@@ -50,9 +50,8 @@ impl ScaledObject {
             let found: Vec<f64> = prometheus.query(&query).await.iter().map(|sample| sample.value).collect();
             // With `ignoreNullValues`, which is on by default, nothing and what is no number are 0.
             seen.push(match found[..] {
-                [] => Observation::Value(0.0),
                 [value] if value.is_finite() => Observation::Value(value),
-                [_] => Observation::Value(0.0),
+                [] | [_] => Observation::Value(0.0),
                 _ => Observation::Unknown("several elements".to_owned()),
             });
         }
