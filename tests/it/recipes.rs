@@ -1,14 +1,16 @@
 //! The recipes of `docs/recipes`, each driven through the built binary from the pages of engines and exporters
 //! to the number of replicas. Run with `--no-capture` to see what was put in and what came of it.
 
-mod autoscaler;
+pub(crate) mod autoscaler;
 mod budget;
-mod cases;
+pub(crate) mod cases;
 mod clocks;
-mod pages;
+mod floor;
+pub(crate) mod pages;
 mod redis;
-mod rows;
-mod stage;
+pub(crate) mod rows;
+pub(crate) mod stage;
+pub(crate) mod usual;
 
 use futures_util::future::join_all;
 

@@ -14,6 +14,7 @@ mod external;
 mod installation;
 mod manifests;
 mod objects;
+mod recipes;
 mod registration;
 mod restart;
 mod workload;

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::kinds::faults;
 use super::render::{ROOT, list, objects, text};
 
-/// What the issue of recipes asks for, in the order of the index.
+/// Every recipe, in the order of the index.
 const RECIPES: [&str; 15] = [
     "queue-depth",
     "kv-cache",

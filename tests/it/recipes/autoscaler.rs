@@ -19,9 +19,9 @@ const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// An HPA: its object, and what of it the algorithm looks at.
 #[derive(Debug, Clone)]
-pub(super) struct Autoscaler {
-    pub(super) object: Json,
-    pub(super) spec: Spec,
+pub(crate) struct Autoscaler {
+    pub(crate) object: Json,
+    pub(crate) spec: Spec,
     asks: Vec<Ask>,
 }
 
@@ -35,15 +35,15 @@ struct Ask {
 
 /// A look at the metrics and what comes of it.
 #[derive(Debug, Clone)]
-pub(super) struct Outcome {
-    pub(super) decision: Decision,
+pub(crate) struct Outcome {
+    pub(crate) decision: Decision,
     /// When the replicas become fewer, if the numbers stay as they are, and how many there are then.
-    pub(super) later: Option<(Duration, u32)>,
+    pub(crate) later: Option<(Duration, u32)>,
 }
 
 impl Autoscaler {
     /// The object of a manifest.
-    pub(super) fn read(yaml: &str) -> Self {
+    pub(crate) fn read(yaml: &str) -> Self {
         let object: Json = serde_saphyr::from_str(yaml).expect("an HPA");
         let spec = &object["spec"];
         let metrics = spec["metrics"].as_array().expect("metrics");
@@ -62,12 +62,17 @@ impl Autoscaler {
         Self { spec: parsed, asks, object }
     }
 
-    pub(super) fn deployment(&self) -> &str {
+    /// One that nobody can ask, for observations of another kind.
+    pub(crate) fn of(spec: Spec) -> Self {
+        Self { object: Json::Null, spec, asks: Vec::new() }
+    }
+
+    pub(crate) fn deployment(&self) -> &str {
         self.object["spec"]["scaleTargetRef"]["name"].as_str().expect("a target")
     }
 
     /// The same in another namespace, with so many replicas.
-    pub(super) fn placed(&self, namespace: &str, replicas: u32) -> Json {
+    pub(crate) fn placed(&self, namespace: &str, replicas: u32) -> Json {
         let mut object = self.object.clone();
         object["metadata"]["namespace"] = namespace.into();
         object["status"] = serde_json::json!({ "currentReplicas": replicas, "desiredReplicas": replicas });
@@ -75,7 +80,7 @@ impl Autoscaler {
     }
 
     /// Asks for every metric as the controller does.
-    pub(super) async fn observe(&self, client: &Client, namespace: &str) -> Vec<Observation> {
+    pub(crate) async fn observe(&self, client: &Client, namespace: &str) -> Vec<Observation> {
         let mut all = Vec::new();
         for ask in &self.asks {
             all.push(ask.observe(client, namespace).await);
@@ -84,7 +89,7 @@ impl Autoscaler {
     }
 
     /// What the controller decides at once, and how long it takes to shrink if nothing changes.
-    pub(super) fn decide(&self, replicas: u32, observations: &[Observation]) -> Outcome {
+    pub(crate) fn decide(&self, replicas: u32, observations: &[Observation]) -> Outcome {
         let mut controller = Controller::new(Options::default());
         if replicas == 0 {
             controller = controller.scaled_to_zero();

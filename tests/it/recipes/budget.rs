@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::rows::{Row, print};
 use super::stage::{PROMETHEUS, autoscaler, configuration, until_or_last};
+use super::usual::{ScaledObject, Usual};
 use crate::support::objects::deployment;
 use crate::support::{Cluster, Exposition, Prometheus, fixture};
 
@@ -20,6 +21,9 @@ fn prices(spend: f64) -> String {
     };
     let each = spend / sum("node_gpu_count{");
     let lines = page.lines().map(|line| match line.rsplit_once(' ') {
+        Some((series, _)) if line.starts_with("node_total_hourly_cost{") => {
+            format!("{series} {}\n", spend / 3.0)
+        }
         // A node without GPUs has a price of GPUs all the same.
         Some((series, _)) if line.starts_with("node_gpu_hourly_cost{") => format!("{series} {each}\n"),
         _ => format!("{line}\n"),
@@ -27,9 +31,11 @@ fn prices(spend: f64) -> String {
     lines.collect()
 }
 
+/// A batch of ten, and the others in the queue.
 fn engine(in_system: u32) -> String {
+    let (running, waiting) = (in_system.min(10), in_system.saturating_sub(10));
     format!(
-        "vllm:num_requests_waiting{{model_name=\"m\"}} 0\nvllm:num_requests_running{{model_name=\"m\"}} {in_system}\n"
+        "vllm:num_requests_waiting{{model_name=\"m\"}} {waiting}\nvllm:num_requests_running{{model_name=\"m\"}} {running}\n"
     )
 }
 
@@ -54,14 +60,16 @@ async fn a_prometheus_budget_that_is_blown_holds_growth_and_nothing_else() {
     let client = aggregator.hpa_controller();
 
     let mut rows = Vec::new();
-    for (case, spend, in_system, desired, then) in [
-        ("kept", 700.0, 40, 5, 5),
+    let theirs = ScaledObject::of(SLUG);
+    for (case, spend, in_system, desired, then, usual) in [
+        ("kept", 700.0, 40, 5, 5, 700),
         // Before, nothing was held: 80 requests want five replicas. Now two, which there are.
-        ("blown", 900.0, 40, 2, 2),
+        ("blown", 900.0, 40, 2, 2, 12),
         // What is not needed may go, whatever is spent.
-        ("blown and idle", 900.0, 0, 0, 2),
-        // Below the reset level, but not for the least time.
-        ("kept again", 700.0, 40, 2, 2),
+        ("blown and idle", 900.0, 0, 0, 2, 0),
+        // What the usual recipe wants is what is spent. Ours stays open for the least time.
+        ("kept and idle", 700.0, 0, 0, 2, 700),
+        ("kept again", 700.0, 40, 2, 2, 700),
     ] {
         pages.set("/prices", prices(spend));
         for pod in 0..REPLICAS {
@@ -72,9 +80,11 @@ async fn a_prometheus_budget_that_is_blown_holds_growth_and_nothing_else() {
             let seen = autoscaler.observe(&client, "ai").await;
             let outcome = autoscaler.decide(REPLICAS, &seen);
             let series = format!("GPUs {spend} USD/h, {} requests in system", in_system * REPLICAS);
-            row = Some(Row::plain(SLUG, case, &series, REPLICAS, &seen, &outcome));
+            let found = theirs.ask(&prometheus, "ai", REPLICAS).await;
+            row = Some(Row::plain(SLUG, case, &series, REPLICAS, &seen, &outcome).beside(found));
             let decided = (outcome.decision.desired, outcome.decision.replicas);
-            (decided != (desired, then)).then(|| format!("{seen:?} {outcome:?}"))
+            let as_expected = decided == (desired, then) && found == Some(Usual::Wants(usual));
+            (!as_expected).then(|| format!("{seen:?} {outcome:?}, {found:?}"))
         })
         .await;
         rows.extend(row);

@@ -14,7 +14,7 @@ use super::rows::{Row, print};
 use super::stage::{autoscaler, configuration};
 
 /// The schedule that a recipe's metric is.
-pub(super) fn schedule(slug: &str, metric: &str) -> Arc<Schedule> {
+pub(crate) fn schedule(slug: &str, metric: &str) -> Arc<Schedule> {
     let yaml = configuration(slug).expect("a schedule is configured");
     let catalog = Catalog::built_in().expect("the catalog");
     let configuration = load(slug, &yaml, &catalog, &mut Diagnostics::default()).expect("it is accepted");
@@ -26,7 +26,7 @@ pub(super) fn schedule(slug: &str, metric: &str) -> Arc<Schedule> {
 }
 
 /// What it wants now.
-pub(super) fn now(schedule: &Schedule) -> f64 {
+pub(crate) fn now(schedule: &Schedule) -> f64 {
     schedule.at(Timestamp::from_millis(jiff::Timestamp::now().as_millisecond()))
 }
 

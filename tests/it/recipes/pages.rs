@@ -43,10 +43,10 @@ const TRITON: [&str; 4] = [
 
 /// The page of one pod over time: every series at its recorded number, or on a line from there.
 #[derive(Debug, Clone)]
-pub(super) struct Page {
+pub(crate) struct Page {
     series: Vec<Series>,
     /// What was put in, for people.
-    pub(super) put_in: Vec<String>,
+    pub(crate) put_in: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -61,15 +61,15 @@ struct Series {
 
 /// Seconds since the Unix epoch from and to which there are samples, and when it is now.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Span {
-    pub(super) from: i64,
-    pub(super) to: i64,
-    pub(super) now: i64,
+pub(crate) struct Span {
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+    pub(crate) now: i64,
 }
 
 impl Page {
     /// vLLM with an empty queue, of which nothing is asked.
-    pub(super) fn vllm() -> Self {
+    pub(crate) fn vllm() -> Self {
         Self::read("vllm-0.33.0.txt", &VLLM)
             .is("vllm:num_requests_running", 0.0)
             .is("vllm:num_requests_waiting", 0.0)
@@ -78,7 +78,7 @@ impl Page {
     }
 
     /// The device that a pod has, of a node's exporter that was scraped with `honor_labels`.
-    pub(super) fn device(index: usize) -> Self {
+    pub(crate) fn device(index: usize) -> Self {
         let mut page = Self::read("dcgm-exporter-4.5.3-optional-fields.txt", &DCGM);
         page.series.retain(|series| series.labels.contains("gpu=\"0\""));
         for series in &mut page.series {
@@ -92,7 +92,7 @@ impl Page {
     }
 
     /// Triton with one model.
-    pub(super) fn triton() -> Self {
+    pub(crate) fn triton() -> Self {
         let mut page = Self::read("triton-core.txt", &TRITON);
         let model = page.series[0].labels.clone();
         page.series.retain(|series| series.labels == model);
@@ -100,9 +100,10 @@ impl Page {
     }
 
     /// An endpoint picker whose flow control holds so many requests back.
-    pub(super) fn gateway(queued: f64) -> Self {
+    pub(crate) fn gateway(queued: f64) -> Self {
         let queue = "inference_extension_flow_control_queue_size";
-        Self::read("gie-epp-1.5.0.txt", &[queue]).is(queue, queued)
+        // The second is how an endpoint picker is known.
+        Self::read("gie-epp-1.5.0.txt", &[queue, "inference_pool_average_queue_size"]).is(queue, queued)
     }
 
     fn read(name: &str, families: &[&str]) -> Self {
@@ -125,7 +126,7 @@ impl Page {
     }
 
     /// What another page has as well, for a pod with an engine and a device.
-    pub(super) fn and(mut self, other: Self) -> Self {
+    pub(crate) fn and(mut self, other: Self) -> Self {
         self.series.extend(other.series);
         self.put_in.extend(other.put_in);
         self
@@ -137,41 +138,42 @@ impl Page {
     }
 
     fn said(mut self, name: &str, what: &str) -> Self {
-        let name = name.rsplit(':').next().unwrap_or(name);
-        self.put_in.push(format!("{name} {what}"));
+        let name = format!("{} ", name.rsplit(':').next().unwrap_or(name));
+        self.put_in.retain(|said| !said.starts_with(&name));
+        self.put_in.push(name + what);
         self
     }
 
-    /// The first series of this name; the others stay as they are, gauges at 0.
+    /// The first series of this name.
     fn first(&mut self, name: &str) -> &mut Series {
         let found = self.series.iter_mut().find(|series| series.name == name);
         found.unwrap_or_else(|| panic!("{name} is not on the page"))
     }
 
     /// A gauge with this number; its other series, if it has some, with 0.
-    pub(super) fn is(mut self, name: &str, value: f64) -> Self {
+    pub(crate) fn is(mut self, name: &str, value: f64) -> Self {
         for series in self.series.iter_mut().filter(|series| series.name == name) {
             series.value = 0.0;
         }
         self.first(name).value = value;
-        self.said(name, &value.to_string())
+        self.said(name, &((value * 1000.0).round() / 1000.0).to_string())
     }
 
     /// A gauge that has this number now and changes.
-    pub(super) fn moves(mut self, name: &str, value: f64, per_second: f64) -> Self {
+    pub(crate) fn moves(mut self, name: &str, value: f64, per_second: f64) -> Self {
         let series = self.first(name);
         (series.value, series.per_second) = (value, per_second);
-        self.said(name, &format!("{value} and {per_second:+}/s"))
+        self.said(name, &format!("{value} {per_second:+}/s"))
     }
 
     /// A counter that counts so many a second.
-    pub(super) fn counts(mut self, name: &str, per_second: f64) -> Self {
+    pub(crate) fn counts(mut self, name: &str, per_second: f64) -> Self {
         self.first(name).per_second = per_second;
         self.said(name, &format!("+{per_second}/s"))
     }
 
     /// A histogram of so many observations a second, spread evenly from 0 to `longest`.
-    pub(super) fn observes(mut self, name: &str, per_second: f64, longest: f64) -> Self {
+    pub(crate) fn observes(mut self, name: &str, per_second: f64, longest: f64) -> Self {
         for series in &mut self.series {
             let Some(part) = series.name.strip_prefix(name) else { continue };
             let share = match part {
@@ -185,7 +187,7 @@ impl Page {
     }
 
     /// Its samples over a span, in the format of OpenMetrics, as if a pod had been scraped.
-    pub(super) fn record(&self, out: &mut String, namespace: &str, pod: &str, span: Span) {
+    pub(crate) fn record(&self, out: &mut String, namespace: &str, pod: &str, span: Span) {
         for Series { name, labels, value, per_second } in &self.series {
             let comma = if labels.is_empty() { "" } else { "," };
             for at in (span.from..=span.to).step_by(EVERY as usize) {

@@ -7,29 +7,38 @@ use inferometer::core::hpa::Observation;
 use super::autoscaler::{Autoscaler, Outcome};
 use super::clocks;
 use super::stage::{Case, Served};
+use super::usual::Usual;
 
 /// A line of the table.
-pub(super) struct Row([String; 6]);
+pub(crate) struct Row([String; 7]);
 
-const HEAD: [&str; 6] = ["recipe", "case", "series put in, pod by pod", "served", "replicas", "HPA"];
+const HEAD: [&str; 7] =
+    ["recipe", "case", "series put in, pod by pod", "served", "replicas wanted", "HPA", "usual recipe"];
 
 impl Row {
-    pub(super) fn new(slug: &str, case: &Case, seen: &[Observation], outcome: &Outcome) -> Self {
-        let pages = case.pages.iter().chain(&case.beside).map(|page| page.put_in.join(", "));
-        let mut series: Vec<String> = Vec::new();
-        for page in pages {
-            match series.last_mut().filter(|last| last.trim_start_matches("2× ") == page) {
-                Some(last) => *last = format!("2× {page}"),
-                None => series.push(page),
+    pub(crate) fn new(slug: &str, case: &Case, seen: &[Observation], outcome: &Outcome) -> Self {
+        // Pods that show the same are told once.
+        let mut told: Vec<(usize, String)> = Vec::new();
+        for page in case.pages.iter().chain(&case.beside) {
+            let page = page.put_in.join(", ");
+            match told.last_mut().filter(|(_, last)| *last == page) {
+                Some((count, _)) => *count += 1,
+                None => told.push((1, page)),
             }
         }
+        let words = told.into_iter().map(|(count, page)| match (count, page.as_str()) {
+            (count, "") => format!("{count}× as recorded"),
+            (1, page) => page.to_owned(),
+            (count, page) => format!("{count}× {page}"),
+        });
+        let mut series: Vec<String> = words.collect();
         if case.is_lost {
             series.push("(no scrape for 2½ minutes)".to_owned());
         }
-        Self::plain(slug, case.name, &series.join(" | "), case.replicas, seen, outcome)
+        Self::plain(slug, case.name, &series.join(" / "), case.replicas, seen, outcome)
     }
 
-    pub(super) fn plain(
+    pub(crate) fn plain(
         slug: &str,
         case: &str,
         series: &str,
@@ -42,12 +51,32 @@ impl Row {
         let hpa = format!("{} at once{}", decision.replicas, later.unwrap_or_default());
         let served: Vec<String> = seen.iter().map(brief).collect();
         let asked = format!("{replicas} → {}", decision.desired);
-        Self([slug.to_owned(), case.to_owned(), series.to_owned(), served.join(", "), asked, hpa])
+        Self([
+            slug.to_owned(),
+            case.to_owned(),
+            series.to_owned(),
+            served.join(", "),
+            asked,
+            hpa,
+            String::new(),
+        ])
+    }
+}
+
+impl Row {
+    /// With what the usual recipe makes of it.
+    pub(crate) fn beside(mut self, usual: Option<Usual>) -> Self {
+        let told = usual.map(|usual| match usual {
+            Usual::Wants(replicas) => format!("wants {replicas}"),
+            Usual::Fails => "fails".to_owned(),
+        });
+        self.0[6] = told.unwrap_or_default();
+        self
     }
 }
 
 /// Prints the table.
-pub(super) fn print(rows: &[Row]) {
+pub(crate) fn print(rows: &[Row]) {
     println!("\n| {} |\n|{}", HEAD.join(" | "), "---|".repeat(HEAD.len()));
     for Row(cells) in rows {
         println!("| {} |", cells.join(" | "));
@@ -67,7 +96,7 @@ fn brief(seen: &Observation) -> String {
 
 impl Case {
     /// What is not as expected.
-    pub(super) fn complaint(
+    pub(crate) fn complaint(
         &self,
         slug: &str,
         seen: &[Observation],
@@ -114,7 +143,7 @@ impl Case {
 }
 
 /// Whether an HPA gives replicas up sooner than a model is loaded, or several at a time.
-pub(super) fn too_fast(replicas: u32, outcome: &Outcome, autoscaler: &Autoscaler) -> Option<String> {
+pub(crate) fn too_fast(replicas: u32, outcome: &Outcome, autoscaler: &Autoscaler) -> Option<String> {
     let (after, then) = outcome.later?;
     let most = autoscaler.spec.behavior.scale_down.policies.iter().map(|policy| policy.value).max()?;
     let patient = after >= Duration::from_mins(5) && replicas - then <= most.min(2);
@@ -122,7 +151,7 @@ pub(super) fn too_fast(replicas: u32, outcome: &Outcome, autoscaler: &Autoscaler
 }
 
 impl Served {
-    pub(super) fn is(self, seen: &Observation) -> bool {
+    pub(crate) fn is(self, seen: &Observation) -> bool {
         match (self, seen) {
             (Self::Number(expected), Observation::Value(value)) => close(expected, *value),
             (Self::Number(expected), Observation::Pods(pods)) => {

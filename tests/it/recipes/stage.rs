@@ -6,45 +6,51 @@ use std::path::Path;
 use super::autoscaler::Autoscaler;
 use super::pages::{Page, Span};
 use super::rows::Row;
+use super::usual::{ScaledObject, Usual};
 use crate::support::front::{Answer, Front};
 use crate::support::objects::{deployment, object, pod};
 use crate::support::{Client, Cluster, Prometheus, Server, seconds};
 
 /// The URL that the recipes have for Prometheus.
-pub(super) const PROMETHEUS: &str = "http://prometheus-operated.monitoring:9090";
+pub(crate) const PROMETHEUS: &str = "http://prometheus-operated.monitoring:9090";
 
 /// The longest window of a rate, and some to spare.
 const HISTORY: i64 = 150;
 /// Longer than all tests together.
 const FUTURE: i64 = 600;
 
+/// The pod beside the workload.
+const BESIDE: &str = "beside";
+
 /// A recipe: the files of its name, and what comes of them.
-pub(super) struct Recipe {
-    pub(super) slug: &'static str,
-    pub(super) cases: Vec<Case>,
+pub(crate) struct Recipe {
+    pub(crate) slug: &'static str,
+    pub(crate) cases: Vec<Case>,
 }
 
 /// A state of the workload.
-pub(super) struct Case {
-    pub(super) name: &'static str,
-    pub(super) replicas: u32,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) replicas: u32,
     /// Of the pods, in order; fewer than replicas if some show nothing yet.
-    pub(super) pages: Vec<Page>,
+    pub(crate) pages: Vec<Page>,
     /// Of a pod beside the workload.
-    pub(super) beside: Option<Page>,
+    pub(crate) beside: Option<Page>,
     /// Whether scrapes ended a while ago.
-    pub(super) is_lost: bool,
+    pub(crate) is_lost: bool,
     /// What is served for each metric.
-    pub(super) served: Vec<Served>,
+    pub(crate) served: Vec<Served>,
     /// What the metrics ask for, before windows, policies and bounds.
-    pub(super) desired: u32,
+    pub(crate) desired: u32,
     /// What the HPA does at once.
-    pub(super) replicas_then: u32,
+    pub(crate) replicas_then: u32,
+    /// What the usual recipe makes of it, where that is a point.
+    pub(crate) usual: Option<Usual>,
 }
 
 /// What a metric is expected to be.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Served {
+pub(crate) enum Served {
     /// This number; of a Pods metric, the mean.
     Number(f64),
     /// What the schedule of that name says of now. The case's own demand is then that of its other metrics.
@@ -54,33 +60,31 @@ pub(super) enum Served {
 }
 
 /// The text of a recipe's file.
-pub(super) fn file(name: &str) -> Option<String> {
+pub(crate) fn file(name: &str) -> Option<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/examples/recipes");
     std::fs::read_to_string(folder.join(name)).ok()
 }
 
 /// The HPA of a recipe.
-pub(super) fn autoscaler(slug: &str) -> Autoscaler {
+pub(crate) fn autoscaler(slug: &str) -> Autoscaler {
     Autoscaler::read(&file(&format!("{slug}.yaml")).unwrap_or_else(|| panic!("{slug} has no HPA")))
 }
 
 /// The configuration of a recipe, if it has one.
-pub(super) fn configuration(slug: &str) -> Option<String> {
+pub(crate) fn configuration(slug: &str) -> Option<String> {
     file(&format!("{slug}.configuration.yaml"))
 }
 
-pub(super) struct Stage {
-    pub(super) cluster: Cluster,
+pub(crate) struct Stage {
+    pub(crate) cluster: Cluster,
     front: Front,
-    _prometheus: Prometheus,
+    prometheus: Prometheus,
 }
 
 impl Stage {
     /// A stage on which all cases of these recipes are set.
-    pub(super) async fn of(recipes: &[Recipe]) -> Self {
+    pub(crate) async fn of(recipes: &[Recipe]) -> Self {
         let cluster = Cluster::start().await;
-        let now = jiff::Timestamp::now().as_second();
-        let mut history = String::new();
         for recipe in recipes {
             let autoscaler = autoscaler(recipe.slug);
             for case in &recipe.cases {
@@ -88,26 +92,17 @@ impl Stage {
                 cluster.api.put(object("v1", "Namespace", "", &namespace));
                 cluster.put(deployment(&namespace, autoscaler.deployment(), case.replicas as usize));
                 cluster.api.put(autoscaler.placed(&namespace, case.replicas));
-                let (from, to) = if case.is_lost { (-2 * HISTORY, -HISTORY) } else { (-HISTORY, FUTURE) };
-                let span = Span { from: now + from, to: now + to, now };
-                for (index, page) in case.pages.iter().enumerate() {
-                    let pod = format!("{}-1-{index}", autoscaler.deployment());
-                    page.record(&mut history, &namespace, &pod, span);
-                }
-                if let Some(page) = &case.beside {
-                    cluster.api.put(pod(&namespace, "beside", &[]));
-                    page.record(&mut history, &namespace, "beside", span);
+                if case.beside.is_some() {
+                    cluster.api.put(pod(&namespace, BESIDE, &[]));
                 }
             }
         }
-        let prometheus = Prometheus::remembering(&history).await;
-        // It does not tell when it was started, or rates would be refused until their window has passed.
-        let front = Front::start(Some(prometheus.url()), Answer::Pass).await;
-        Self { cluster, front, _prometheus: prometheus }
+        let (prometheus, front) = remembering(recipes).await;
+        Self { cluster, front, prometheus }
     }
 
     /// Our binary with the configuration of a recipe.
-    pub(super) async fn serve(&self, slug: &str) -> (Server, Client) {
+    pub(crate) async fn serve(&self, slug: &str) -> (Server, Client) {
         let url = self.front.url();
         let file = configuration(slug).map(|yaml| {
             let path = self.cluster.file(&format!("{slug}.yaml"));
@@ -124,18 +119,22 @@ impl Stage {
     }
 
     /// Plays every case of a recipe: rows for people, and what was not as expected.
-    pub(super) async fn play(&self, recipe: &Recipe) -> (Vec<Row>, Vec<String>) {
+    pub(crate) async fn play(&self, recipe: &Recipe) -> (Vec<Row>, Vec<String>) {
         let (_server, client) = self.serve(recipe.slug).await;
-        let autoscaler = autoscaler(recipe.slug);
+        let (autoscaler, usual) = (autoscaler(recipe.slug), ScaledObject::of(recipe.slug));
         let (mut rows, mut wrong) = (Vec::new(), Vec::new());
         for case in &recipe.cases {
             let namespace = recipe.namespace(case);
+            let usual = usual.ask(&self.prometheus, &namespace, case.replicas).await;
+            if case.usual.is_some() && usual != case.usual {
+                wrong.push(format!("{namespace}: {:?} of the usual recipe, not {usual:?}", case.usual));
+            }
             let mut row = None;
             let found = until_or_last(async || {
                 let observations = autoscaler.observe(&client, &namespace).await;
                 let outcome = autoscaler.decide(case.replicas, &observations);
                 let complaint = case.complaint(recipe.slug, &observations, &outcome, &autoscaler);
-                row = Some(Row::new(recipe.slug, case, &observations, &outcome));
+                row = Some(Row::new(recipe.slug, case, &observations, &outcome).beside(usual));
                 complaint
             })
             .await;
@@ -146,14 +145,39 @@ impl Stage {
     }
 }
 
+/// A Prometheus that remembers the pages of all cases, and the way to it.
+pub(crate) async fn remembering(recipes: &[Recipe]) -> (Prometheus, Front) {
+    let now = jiff::Timestamp::now().as_second();
+    let mut history = String::new();
+    for recipe in recipes {
+        let autoscaler = autoscaler(recipe.slug);
+        for case in &recipe.cases {
+            let namespace = recipe.namespace(case);
+            let (from, to) = if case.is_lost { (-2 * HISTORY, -HISTORY) } else { (-HISTORY, FUTURE) };
+            let span = Span { from: now + from, to: now + to, now };
+            for (index, page) in case.pages.iter().enumerate() {
+                let pod = format!("{}-1-{index}", autoscaler.deployment());
+                page.record(&mut history, &namespace, &pod, span);
+            }
+            if let Some(page) = &case.beside {
+                page.record(&mut history, &namespace, BESIDE, span);
+            }
+        }
+    }
+    let prometheus = Prometheus::remembering(&history).await;
+    // It does not tell when it was started, or rates would be refused until their window has passed.
+    let front = Front::start(Some(prometheus.url()), Answer::Pass).await;
+    (prometheus, front)
+}
+
 impl Recipe {
-    fn namespace(&self, case: &Case) -> String {
+    pub(crate) fn namespace(&self, case: &Case) -> String {
         format!("{}-{}", self.slug, case.name)
     }
 }
 
 /// Looks until there is nothing to complain of, or returns the last complaint.
-pub(super) async fn until_or_last(mut look: impl AsyncFnMut() -> Option<String>) -> Option<String> {
+pub(crate) async fn until_or_last(mut look: impl AsyncFnMut() -> Option<String>) -> Option<String> {
     let deadline = tokio::time::Instant::now() + seconds(20);
     loop {
         match look().await {
