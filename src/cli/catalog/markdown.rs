@@ -51,14 +51,16 @@ of them.
 
 | for | take | as | begin with |
 |---|---|---|---|
-| any LLM server | `inference_requests_in_system` | `AverageValue` | 0.5 to 0.8 of the engine's batch limit (`max_num_seqs` and its like) |
+| any LLM server whose replicas take long to start | `inference_demand_requests_per_second` | `AverageValue` | the requests per second that one replica serves within its latency target |
+| any LLM server, unprofiled | `inference_saturation` | `Value` | 0.8 |
+| any LLM server, by its batch limit | `inference_requests_in_system` | `AverageValue` | 0.5 to 0.8 of the engine's batch limit (`max_num_seqs` and its like) |
 | throughput, latency second | `inference_requests_waiting` | `AverageValue` | 5; it moves only once replicas are full |
 | long contexts, full caches | `inference_kv_cache_utilization` | `Value` | 0.7, beside the first |
 | a latency promise | `inference_time_to_first_token_seconds_p95` | `Value` | the promise, beside the first and never alone |
 | embeddings and classifiers | `inference_requests_waiting` | `AverageValue` | what one replica clears in the time allowed |
 | a classic model server | `inference_queue_time_ratio`, `inference_mean_queue_time_seconds` | `Value` | 0.2 to 0.5 of the time; 5 to 50 ms |
 | a gateway before scaled-to-zero engines | `gateway_requests_queued` | `AverageValue` | 1, beside the first |
-| engines that export nothing | `gpu_engine_active_ratio` | `Value` | 0.8 |
+| engines that export nothing | `gpu_effective_utilization`, or without profiling fields `gpu_engine_active_ratio` | `Value` | 0.7; 0.8 |
 | a backlog | `redis_list_length`, `redis_stream_backlog` | `AverageValue` | what one replica clears in the time allowed |
 
 Not `gpu_utilization`, which is near 1 with one active sequence, nor memory in use, which most engines
