@@ -259,8 +259,12 @@ fn composites_divide_by_nothing() {
             composite.parts.iter().any(|part| &*part.name == name && part.variable().optional)
                 || name == "target"
         };
+        let most = |name: &str| {
+            let part = composite.parts.iter().find(|part| &*part.name == name);
+            part.map_or(f64::INFINITY, |part| part.variable().range.1)
+        };
         let choices = |name: &str| -> Vec<Option<f64>> {
-            let mut all = vec![Some(0.0), Some(1e-9), Some(1.0), Some(1e9)];
+            let mut all = [0.0, 1e-9, 1.0, 1e9].map(|number: f64| Some(number.min(most(name)))).to_vec();
             all.extend((name == "change").then_some(Some(-1e9)));
             all.extend(is_optional(name).then_some(None));
             all

@@ -1,3 +1,4 @@
+mod composites;
 mod decode;
 mod diagnostic;
 mod docs;

@@ -8,8 +8,8 @@ use crate::support::fixture;
 /// Between two samples, seconds.
 const EVERY: i64 = 2;
 
-/// What counters begin with, so that none is below zero in the past.
-const COUNTED: f64 = 1e6;
+/// What counters have at the origin of time, so that none is below zero in the past.
+const COUNTED: f64 = 1e9;
 
 /// The page of a pod.
 #[derive(Debug, Clone)]
