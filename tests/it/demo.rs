@@ -105,7 +105,8 @@ async fn the_demo_can_follow_demand_from_arrivals() {
     let mut counts = said.split("over TLS ").nth(1).expect("passes").split_whitespace();
     let passes: u32 = counts.next().and_then(|count| count.parse().ok()).expect("a number");
     let refused: u32 = counts.nth(3).and_then(|count| count.parse().ok()).expect("a number");
-    assert!(passes > 0 && refused * 4 < passes, "{refused} of {passes} passes were refused:\n{said}");
+    // Six of the twenty seconds go by before windows are trusted.
+    assert!(passes > 0 && refused * 2 < passes, "{refused} of {passes} passes were refused:\n{said}");
 }
 
 #[test]

@@ -154,8 +154,8 @@ fn policies_tell_their_settings() {
         "External inference_requests_waiting, AverageValue 5; 2 to 16 replicas; \
          default behavior (down: the most of 5 minutes)"
     );
-    assert!(told(Signal::Demand(DEMAND)).contains("(over 30 s, 2.00 requests/s each)"));
-    assert!(told(Signal::Demand(DEMAND)).contains("but not again while replicas load"));
+    assert!(told(Signal::Demand(DEMAND)).contains("_per_second (arrivals over 30 s"));
+    assert!(told(Signal::Demand(DEMAND)).contains("but not again while replicas load), AverageValue 2.00;"));
     let mut quick = Policy::new(Signal::Cpu { percent: 50.0 }, 1, 4);
     quick.behavior.scale_down.stabilization = std::time::Duration::from_mins(2);
     assert_eq!(
