@@ -106,6 +106,10 @@ pub(super) struct Args {
     /// Requests in the system for each replica.
     #[arg(long, value_name = "NUMBER", value_parser = positive, default_value = "16", help_heading = "The policies")]
     in_system: f64,
+    /// Requests per second for each replica, as a share of what one serves in time: the rest is for bursts
+    /// while replicas load.
+    #[arg(long, value_name = "SHARE", value_parser = positive, default_value = "0.5", help_heading = "The policies")]
+    demand: f64,
     /// CPU in percent of the request.
     #[arg(long, value_name = "PERCENT", value_parser = positive, default_value = "50", help_heading = "The policies")]
     cpu: f64,
@@ -200,14 +204,19 @@ impl Play {
         let interval = (scrape_every.as_secs_f64() * speed * 100.0).round() / 100.0;
         let capacity = profile::capacity(&setup, &day, WITHIN);
         let trace = Arc::new(day.trace());
-        let demand = Demand { capacity, window_seconds: 60.0, drain_seconds: 60.0, recounts: false };
+        let demand = Demand {
+            capacity: capacity * args.demand,
+            window_seconds: 60.0,
+            drain_seconds: 60.0,
+            recounts: false,
+        };
         let scaled = |signal| Policy::new(signal, args.min_replicas, args.max_replicas);
         let in_system = scaled(Signal::InSystem { per_replica: args.in_system });
         let waiting = scaled(Signal::Waiting { per_replica: args.waiting });
         let (followed, target) = match args.policy {
             Live::InSystem => (in_system.clone(), args.in_system),
             Live::Waiting => (waiting.clone(), args.waiting),
-            Live::Demand => (scaled(Signal::Demand(demand)), capacity),
+            Live::Demand => (scaled(Signal::Demand(demand)), demand.capacity),
         };
         let carrying = |rate: f64| ((rate / capacity).ceil() as u32).clamp(1, args.max_replicas);
         let fixed = match args.fixed {

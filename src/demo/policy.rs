@@ -37,7 +37,8 @@ pub enum Signal {
 /// Demand from arrivals, in replicas.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Demand {
-    /// Requests per second that one replica serves within the target; see [`super::profile`].
+    /// Requests per second for each replica: what one serves within the target (see [`super::profile`]), less
+    /// the room for bursts while others load.
     pub capacity: f64,
     /// Arrivals are counted over so many seconds.
     pub window_seconds: f64,

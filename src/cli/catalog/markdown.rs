@@ -56,7 +56,7 @@ of them.
 
 | for | take | as | begin with |
 |---|---|---|---|
-| any LLM server whose replicas take long to start | `inference_demand_requests_per_second` | `AverageValue` | the requests per second that one replica serves within its latency target |
+| any LLM server whose replicas take long to start | `inference_demand_requests_per_second` | `AverageValue` | half of the requests per second that one replica serves within its latency target |
 | any LLM server, unprofiled | `inference_saturation` | `Value` | 0.8 |
 | any LLM server, by its batch limit | `inference_requests_in_system` | `AverageValue` | 0.5 to 0.8 of the engine's batch limit (`max_num_seqs` and its like) |
 | throughput, latency second | `inference_requests_waiting` | `AverageValue` | 5; it moves only once replicas are full |

@@ -31,9 +31,8 @@ fn reads(metric: &Metric) -> Vec<(Option<String>, Option<u64>, u64, Option<u64>)
 
 #[test]
 fn what_is_said_of_a_composite_reaches_what_it_reads() {
-    let said = metric(
-        "preset: inference_queue_drain_seconds, source: second, window: 5m, hold: 20s, refresh: 30s",
-    );
+    let said =
+        metric("preset: inference_queue_drain_seconds, source: second, window: 5m, hold: 20s, refresh: 30s");
     let second = || Some("second".to_owned());
     assert_eq!(reads(&said), [(second(), Some(300), 20, Some(30)), (second(), None, 20, Some(30))]);
     assert_eq!((said.window(), said.hold), (Some(Duration::from_mins(5)), Duration::from_secs(20)));
