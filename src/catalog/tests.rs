@@ -4,6 +4,7 @@ use super::*;
 use crate::core::metric::Formula;
 use crate::core::signal::Kind;
 
+mod composites;
 mod reference;
 
 /// A file of one engine with these presets.

@@ -133,10 +133,7 @@ fn page(entry: &Entry) -> String {
     if let Some(composite) = &entry.composite {
         let width = composite.signals.iter().map(|part| part.name.len()).max().unwrap_or_default();
         for part in &composite.signals {
-            let missing =
-                if part.missing == "required" { String::new() } else { format!(", {}", part.missing) };
-            let how = part.how.as_ref().map(|how| format!(", {how}")).unwrap_or_default();
-            let _ = writeln!(out, "  signal     {:width$}  {}{how}{missing}", part.name, part.metric);
+            let _ = writeln!(out, "  signal     {:width$}  {}", part.name, part.settings());
         }
         for (head, text) in [("each", &composite.each), ("value", &composite.value)] {
             if let Some(text) = text {

@@ -27,6 +27,7 @@ use crate::demo::trace::{Day, Trace};
 use crate::demo::verdict;
 use crate::server::tls;
 
+mod cluster;
 mod controller;
 mod live;
 mod pages;
@@ -105,6 +106,10 @@ pub(super) struct Args {
     /// Requests in the system for each replica.
     #[arg(long, value_name = "NUMBER", value_parser = positive, default_value = "16", help_heading = "The policies")]
     in_system: f64,
+    /// Requests per second for each replica, as a share of what one serves in time: the rest is for bursts
+    /// while replicas load.
+    #[arg(long, value_name = "SHARE", value_parser = positive, default_value = "0.5", help_heading = "The policies")]
+    demand: f64,
     /// CPU in percent of the request.
     #[arg(long, value_name = "PERCENT", value_parser = positive, default_value = "50", help_heading = "The policies")]
     cpu: f64,
@@ -120,6 +125,8 @@ pub(super) enum Live {
     InSystem,
     /// `inference_requests_waiting`
     Waiting,
+    /// `inference_demand_requests_per_second`
+    Demand,
 }
 
 impl Live {
@@ -127,6 +134,7 @@ impl Live {
         match self {
             Self::InSystem => "inference_requests_in_system",
             Self::Waiting => "inference_requests_waiting",
+            Self::Demand => "inference_demand_requests_per_second",
         }
     }
 }
@@ -150,6 +158,9 @@ pub(super) struct Play {
     /// Those that are recommended, as indices.
     recommended: Vec<usize>,
     metric: &'static str,
+    /// What the live HPA compares it with, and between how many replicas.
+    target: f64,
+    replicas: (u32, u32),
     /// How long the day takes, in real time.
     duration: Duration,
     /// Simulated seconds in a real one.
@@ -193,13 +204,19 @@ impl Play {
         let interval = (scrape_every.as_secs_f64() * speed * 100.0).round() / 100.0;
         let capacity = profile::capacity(&setup, &day, WITHIN);
         let trace = Arc::new(day.trace());
-        let demand = Demand { capacity, window_seconds: 30.0, drain_seconds: 30.0, recounts: false };
+        let demand = Demand {
+            capacity: capacity * args.demand,
+            window_seconds: 60.0,
+            drain_seconds: 60.0,
+            recounts: false,
+        };
         let scaled = |signal| Policy::new(signal, args.min_replicas, args.max_replicas);
         let in_system = scaled(Signal::InSystem { per_replica: args.in_system });
         let waiting = scaled(Signal::Waiting { per_replica: args.waiting });
-        let followed = match args.policy {
-            Live::InSystem => in_system.clone(),
-            Live::Waiting => waiting.clone(),
+        let (followed, target) = match args.policy {
+            Live::InSystem => (in_system.clone(), args.in_system),
+            Live::Waiting => (waiting.clone(), args.waiting),
+            Live::Demand => (scaled(Signal::Demand(demand)), demand.capacity),
         };
         let carrying = |rate: f64| ((rate / capacity).ceil() as u32).clamp(1, args.max_replicas);
         let fixed = match args.fixed {
@@ -218,6 +235,8 @@ impl Play {
             policies,
             recommended,
             metric: args.policy.metric(),
+            target,
+            replicas: (args.min_replicas, args.max_replicas),
             duration: args.duration,
             speed,
             scrape_every,

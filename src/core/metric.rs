@@ -273,15 +273,30 @@ impl Metric {
 
     /// The same with another window of its rates.
     #[must_use]
-    pub fn over(mut self, window: Duration) -> Self {
-        for input in &mut self.inputs {
-            if let Signal::Series(series) = input.signal.as_ref()
-                && series.window.is_some()
-            {
-                input.signal =
-                    Arc::new(Signal::Series(SeriesSignal { window: Some(window), ..series.clone() }));
+    pub fn over(self, window: Duration) -> Self {
+        self.each_read(&|mut metric| {
+            for input in &mut metric.inputs {
+                if let Signal::Series(series) = input.signal.as_ref()
+                    && series.window.is_some()
+                {
+                    input.signal =
+                        Arc::new(Signal::Series(SeriesSignal { window: Some(window), ..series.clone() }));
+                }
             }
+            metric
+        })
+    }
+
+    /// The metric with this change to what reads something: itself, or of a composite all that it is made
+    /// of.
+    #[must_use]
+    pub fn each_read(mut self, change: &dyn Fn(Self) -> Self) -> Self {
+        let Some(composite) = &self.composite else { return change(self) };
+        let mut composite = composite.as_ref().clone();
+        for part in &mut composite.parts {
+            part.metric = Arc::new(part.metric.as_ref().clone().each_read(change));
         }
+        self.composite = Some(Arc::new(composite));
         self
     }
 

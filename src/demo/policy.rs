@@ -30,14 +30,15 @@ pub enum Signal {
         /// External, `AverageValue`.
         per_replica: f64,
     },
-    /// Replicas needed for what arrives and for the backlog; External, `AverageValue` 1.
+    /// What arrives, and the backlog: External, `AverageValue` of what a replica serves.
     Demand(Demand),
 }
 
 /// Demand from arrivals, in replicas.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Demand {
-    /// Requests per second that one replica serves within the target; see [`super::profile`].
+    /// Requests per second for each replica: what one serves within the target (see [`super::profile`]), less
+    /// the room for bursts while others load.
     pub capacity: f64,
     /// Arrivals are counted over so many seconds.
     pub window_seconds: f64,
@@ -100,7 +101,7 @@ impl Policy {
             Signal::Waiting { per_replica } | Signal::InSystem { per_replica } => {
                 Some(Target::AverageValue(per_replica))
             }
-            Signal::Demand(_) => Some(Target::AverageValue(1.0)),
+            Signal::Demand(Demand { capacity, .. }) => Some(Target::AverageValue(capacity)),
         }
     }
 }
@@ -118,11 +119,14 @@ impl fmt::Display for Policy {
                 write!(f, "External inference_requests_in_system, AverageValue {per_replica}")?;
             }
             Signal::Demand(Demand { capacity, window_seconds, drain_seconds, recounts }) => {
-                let again = if recounts { "also" } else { "but not again" };
+                let (what, again) = match recounts {
+                    false => ("inference_demand_requests_per_second", "but not again"),
+                    true => ("requests per second", "also"),
+                };
                 write!(
                     f,
-                    "External replicas for arrivals (over {window_seconds} s, {capacity:.2} requests/s each) and for a \
-                     backlog to drain in {drain_seconds} s, {again} while replicas load, AverageValue 1"
+                    "External {what} (arrivals over {window_seconds} s, and a backlog to \
+                     drain in {drain_seconds} s, {again} while replicas load), AverageValue {capacity:.2}"
                 )?;
             }
         }
@@ -191,7 +195,8 @@ fn observe(signal: Signal, fleet: &Fleet, scraper: &Scraper) -> Observation {
             let wanted = fleet.replicas();
             scraper.arrivals(now, demand.window_seconds).map_or_else(unknown, |arrivals| {
                 let loading = fleet.ready() < wanted;
-                Observation::Value(demand.replicas(arrivals, seen.waiting(), f64::from(wanted), loading))
+                let replicas = demand.replicas(arrivals, seen.waiting(), f64::from(wanted), loading);
+                Observation::Value(replicas * demand.capacity)
             })
         }
     }

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use crate::support::command::{Process, inferometer, text};
-use crate::support::{Client, seconds, until};
+use crate::support::{Client, seconds, until, value_path};
 
 /// A short day on a small fleet, so that a slow machine can play it too.
 const DAY: [&str; 9] = ["demo", "--day", "30m", "--plateau", "3", "--bursts", "1", "--max-replicas", "6"];
@@ -67,6 +67,46 @@ async fn the_demo_serves_while_it_runs_and_ends_with_a_table() {
         !page.contains("src=") && !page.contains("<script") && !page.contains("<link"),
         "needs nothing else"
     );
+}
+
+/// The live HPA follows demand as a cluster's would: pods and target are known, rates are those of the day.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_can_follow_demand_from_arrivals() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let log = folder.path().join("log");
+    let mut demo = Process::start(
+        Command::new(env!("CARGO_BIN_EXE_inferometer"))
+            .args(DAY)
+            .args(["--duration", "20s", "--model-load", "30s", "--policy", "demand"])
+            .stdout(Stdio::from(std::fs::File::create(&log).expect("writable"))),
+    );
+    let said = || std::fs::read_to_string(&log).expect("the demo's words");
+    let base = until("the demo says where its API is", seconds(20), async || {
+        let said = said();
+        let rest = said.split("https://").nth(1).and_then(|rest| rest.split_whitespace().next());
+        rest.map(|address| format!("https://{address}")).ok_or("nothing yet")
+    })
+    .await;
+    let path = value_path("demo", "inference_demand_requests_per_second", "engine=vllm") + "&explain=true";
+    let client = Client::new(base);
+    until("demand knows its HPA", seconds(15), async || {
+        let explained = client.get(&path).await.json();
+        let value = explained["answer"]["exact"].as_f64().ok_or_else(|| explained["refusal"].to_string())?;
+        // At most 3 requests a second come, thrice that in a burst; in real time ninety times as many.
+        assert!(value < 30.0, "{value}");
+        let facts = &explained["derivation"]["expression"]["facts"];
+        let is_known = |fact: &str| facts[fact].as_f64().is_some_and(|number| number > 0.0);
+        if is_known("target") && is_known("replicas") { Ok(()) } else { Err(explained.to_string()) }
+    })
+    .await;
+    assert_eq!(demo.exit_code(seconds(60)).await, 0, "{}", said());
+    let said = said();
+    assert!(said.contains("demand from arrivals, live"), "{said}");
+    let mut counts = said.split("over TLS ").nth(1).expect("passes").split_whitespace();
+    let passes: u32 = counts.next().and_then(|count| count.parse().ok()).expect("a number");
+    let refused: u32 = counts.nth(3).and_then(|count| count.parse().ok()).expect("a number");
+    // Six of the twenty seconds go by before windows are trusted.
+    assert!(passes > 0 && refused * 2 < passes, "{refused} of {passes} passes were refused:\n{said}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod authority;
 mod budget;
 mod cluster;
 mod commands;
+mod composites;
 mod contract;
 mod custom;
 mod demo;

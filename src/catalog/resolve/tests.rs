@@ -275,10 +275,11 @@ fn whatever_is_listed_resolves_and_safely() {
         assert_eq!(metric.absent, Missing::Error, "{name}");
         assert_eq!(metric.idle, Missing::Error, "{name}");
         for (suffix, _) in STATISTICS {
-            let is_distribution = metric
-                .inputs
-                .iter()
-                .all(|input| matches!(input.formula, Formula::Quantile { .. } | Formula::Mean { .. }));
+            let is_distribution = metric.composite.is_none()
+                && metric
+                    .inputs
+                    .iter()
+                    .all(|input| matches!(input.formula, Formula::Quantile { .. } | Formula::Mean { .. }));
             assert_eq!(
                 catalog.resolve(&format!("{name}{suffix}")).is_some(),
                 is_distribution,

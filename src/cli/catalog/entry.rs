@@ -71,9 +71,12 @@ pub(super) struct Composite {
 pub(super) struct Part {
     pub(super) name: String,
     pub(super) metric: String,
-    /// Where the metric's name does not say it all: a share, or another window.
+    /// Of a distribution, the share up to here.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) how: Option<String>,
+    pub(super) share_below: Option<f64>,
+    /// Where it is not the metric's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) window: Option<String>,
     pub(super) missing: String,
 }
 
@@ -86,13 +89,14 @@ impl Composite {
             let own = catalog.resolve(&part.metric.name).and_then(|metric| metric.window());
             let window =
                 part.metric.window().filter(|window| Some(*window) != own && !part.metric.inputs.is_empty());
-            let share = part.metric.inputs.first().map(|input| &input.formula);
-            let share =
-                share.filter(|formula| matches!(formula, Formula::Share { .. })).map(ToString::to_string);
             Part {
                 name: part.name.to_string(),
                 metric: part.metric.name.to_string(),
-                how: share.or_else(|| window.map(|window| format!("over {}", Human(window)))),
+                share_below: part.metric.inputs.first().and_then(|input| match input.formula {
+                    Formula::Share { upto, .. } => Some(upto),
+                    _ => None,
+                }),
+                window: window.map(|window| Human(window).to_string()),
                 missing: part.missing.to_string(),
             }
         };
@@ -101,6 +105,21 @@ impl Composite {
             each: source(&composite.each),
             value: source(&composite.value),
         }
+    }
+}
+
+impl Part {
+    /// As a configuration says it.
+    pub(super) fn settings(&self) -> String {
+        let share = self.share_below.map(|below| format!(", share: {{ below: {below} }}"));
+        let window = self.window.as_ref().map(|window| format!(", window: {window}"));
+        let missing = match self.missing.as_str() {
+            "required" => None,
+            "optional" => Some(", optional: true".to_owned()),
+            default => Some(format!(", {}", default.replacen(' ', ": ", 1))),
+        };
+        let rest = [share, window, missing].map(Option::unwrap_or_default).concat();
+        format!("{{ preset: {}{rest} }}", self.metric)
     }
 }
 

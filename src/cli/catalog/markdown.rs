@@ -29,6 +29,11 @@ is taken as it is, a counter as its rate, a histogram (without `_bucket`, `_sum`
 statistic, each in the exporter's unit. All series listed below can be named so, but for error codes,
 for prices and counts that others are multiplied by, and for what metrics tell apart by a label.
 
+**Composites** are made of other metrics, by the lines of a configuration that stand below each: `each`
+computes a number of every pod or device, which `aggregate` folds; `value` computes on the whole.
+`replicas`, `ready`, `loading` and `target` are those of the workload and of the HPA that asks. Copy the
+lines into a configuration to change a number in them; see [expressions.md](expressions.md).
+
 **Suggested targets** are starting points. Nothing applies them.
 
 **Nothing observed.** A ratio, mean or quantile of nothing has no value. It is an error, by which an HPA
@@ -51,14 +56,16 @@ of them.
 
 | for | take | as | begin with |
 |---|---|---|---|
-| any LLM server | `inference_requests_in_system` | `AverageValue` | 0.5 to 0.8 of the engine's batch limit (`max_num_seqs` and its like) |
+| any LLM server whose replicas take long to start | `inference_demand_requests_per_second` | `AverageValue` | half of the requests per second that one replica serves within its latency target |
+| any LLM server, unprofiled | `inference_saturation` | `Value` | 0.8 |
+| any LLM server, by its batch limit | `inference_requests_in_system` | `AverageValue` | 0.5 to 0.8 of the engine's batch limit (`max_num_seqs` and its like) |
 | throughput, latency second | `inference_requests_waiting` | `AverageValue` | 5; it moves only once replicas are full |
 | long contexts, full caches | `inference_kv_cache_utilization` | `Value` | 0.7, beside the first |
 | a latency promise | `inference_time_to_first_token_seconds_p95` | `Value` | the promise, beside the first and never alone |
 | embeddings and classifiers | `inference_requests_waiting` | `AverageValue` | what one replica clears in the time allowed |
 | a classic model server | `inference_queue_time_ratio`, `inference_mean_queue_time_seconds` | `Value` | 0.2 to 0.5 of the time; 5 to 50 ms |
 | a gateway before scaled-to-zero engines | `gateway_requests_queued` | `AverageValue` | 1, beside the first |
-| engines that export nothing | `gpu_engine_active_ratio` | `Value` | 0.8 |
+| engines that export nothing | `gpu_effective_utilization`, or without profiling fields `gpu_engine_active_ratio` | `Value` | 0.7; 0.8 |
 | a backlog | `redis_list_length`, `redis_stream_backlog` | `AverageValue` | what one replica clears in the time allowed |
 
 Not `gpu_utilization`, which is near 1 with one active sequence, nor memory in use, which most engines
@@ -126,21 +133,24 @@ fn section(out: &mut String, entry: &Entry) {
         let _ = write!(out, "\n{}\n", sentence(note));
     }
     if let Some(one) = &entry.composite {
-        composite(out, one);
+        composite(out, entry, one);
     }
     entry.providers.iter().for_each(|one| provider(out, one));
 }
 
-fn composite(out: &mut String, composite: &Composite) {
+fn composite(out: &mut String, entry: &Entry, composite: &Composite) {
     out.push_str("\n```yaml\nsignals:\n");
     for part in &composite.signals {
-        let missing = if part.missing == "required" { String::new() } else { format!(", {}", part.missing) };
-        let how = part.how.as_ref().map(|how| format!(" # {how}")).unwrap_or_default();
-        let _ = writeln!(out, "  {}: {}{missing}{how}", part.name, part.metric);
+        let _ = writeln!(out, "  {}: {}", part.name, part.settings());
+    }
+    if composite.each.is_some() {
+        let _ = writeln!(out, "aggregate: {}", entry.aggregate);
     }
     for (head, text) in [("each", &composite.each), ("value", &composite.value)] {
         if let Some(text) = text {
-            let _ = writeln!(out, "{head}: {text}");
+            // A plain text ends at a colon.
+            let quote = if text.contains(": ") { "\"" } else { "" };
+            let _ = writeln!(out, "{head}: {quote}{text}{quote}");
         }
     }
     out.push_str("```\n");
@@ -163,6 +173,50 @@ fn sentence(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Diagnostics, check};
+    use crate::core::expression::Expression;
+    use crate::core::metric::Metric;
+
+    /// The lines of a composite are those of a configuration, and make the same of it.
+    #[test]
+    fn composites_can_be_copied() {
+        let catalog = Catalog::built_in().expect("loads");
+        let entries = catalog.names().filter_map(|name| entry(&catalog, name));
+        let mut copied = 0;
+        for one in entries {
+            let Some(lines) = &one.composite else { continue };
+            let mut block = String::new();
+            composite(&mut block, &one, lines);
+            let lines = block.trim().trim_matches('`').trim_start_matches("yaml").trim();
+            let (name, unit, semantics) = (&one.facts.name, &one.facts.unit, &one.facts.semantics);
+            let text = format!(
+                "apiVersion: inferometer.dev/v1alpha1\nkind: Configuration\nmetrics:\n- name: copy\n  \
+                 unit: {unit}\n  type: {semantics}\n  {}\n",
+                lines.replace('\n', "\n  ")
+            );
+            let mut diags = Diagnostics::default();
+            let checked = check("copy.yaml", &text, &catalog, None, &mut diags);
+            let report = diags.finish();
+            assert_eq!(report.errors, 0, "{name}: {report}\n{text}");
+            let copy = checked.metrics[0].metric.composite.clone().expect("a composite");
+            let own = catalog.resolve(name).and_then(|metric| metric.composite).expect("a composite");
+            let source = |one: &Option<Expression>| {
+                one.as_ref().map(|one| one.source().split_whitespace().collect::<Vec<_>>().join(" "))
+            };
+            assert_eq!((source(&copy.each), source(&copy.value)), (source(&own.each), source(&own.value)));
+            for part in &own.parts {
+                let same = copy.parts.iter().find(|other| other.name == part.name).expect(&part.name);
+                assert_eq!(same.missing, part.missing, "{name}: {}", part.name);
+                let reads = |metric: &Metric| {
+                    let inputs = metric.inputs.iter();
+                    inputs.map(|one| (one.signal.clone(), one.formula.clone())).collect::<Vec<_>>()
+                };
+                assert_eq!(reads(&same.metric), reads(&part.metric), "{name}: {}", part.name);
+            }
+            copied += 1;
+        }
+        assert_eq!(copied, 18);
+    }
 
     #[test]
     fn docs_metrics_md_is_what_the_catalog_says() {

@@ -8,6 +8,7 @@ use anyhow::Result;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Play;
+use super::cluster::Cluster;
 use super::controller::{Controller, SELECTOR, path};
 use super::pages::{Pods, router};
 use super::show::Show;
@@ -15,8 +16,8 @@ use super::stage::Stage;
 use crate::catalog::{Catalog, STATISTICS};
 use crate::cli::adapter::{Adapter, Listeners, bind};
 use crate::cli::print;
-use crate::core::metric::{Formula, Metric};
-use crate::core::signal::{SeriesSignal, Signal};
+use crate::core::metric::{Formula, Metric, Weighted};
+use crate::core::signal::{Kind, SeriesSignal, Signal};
 use crate::demo::policy::SYNC_SECONDS;
 use crate::engine::{Clock, Definitions, Engine, Pace};
 use crate::server::tls::Tls;
@@ -28,9 +29,6 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// How often the terminal is drawn.
 const DRAW: Duration = Duration::from_millis(250);
-
-/// The window of what is made of rates, in simulated time: the catalog's own.
-const WINDOW_SECONDS: f64 = 120.0;
 
 /// Plays the day and returns what came of it.
 pub(super) async fn play(play: &Play, address: SocketAddr) -> Result<Arc<Stage>> {
@@ -80,32 +78,49 @@ async fn adapter(play: &Play, pods: Pods, address: SocketAddr) -> Result<Adapter
     let catalog = Arc::new(Catalog::built_in()?);
     let telemetry = Arc::new(Telemetry::default());
     let settings = Settings { interval: play.scrape_every, ..Settings::new("demo") };
+    let cluster = Cluster::new(Arc::clone(&pods.stage), play.metric, play.target, play.replicas)?;
     let source = Arc::new(Scrape::new(settings, Arc::new(pods)));
-    let window = Duration::from_secs_f64(WINDOW_SECONDS / play.speed).max(10 * play.scrape_every);
     let statistics = || [""].into_iter().chain(STATISTICS.map(|(suffix, _)| suffix));
     let names = catalog.names().flat_map(|name| statistics().map(move |suffix| format!("{name}{suffix}")));
-    let metrics = names.filter_map(|name| compressed(catalog.resolve(&name)?, window)).collect();
+    let metrics = names.filter_map(|name| compressed(catalog.resolve(&name)?, play)).collect();
     let definitions = Definitions { sources: vec![source], metrics, ..Definitions::default() };
-    let engine = Arc::new(Engine::new(catalog, definitions, Pace::default(), Arc::clone(&telemetry)));
+    let engine = Engine::new(catalog, definitions, Pace::default(), Arc::clone(&telemetry));
+    let engine = Arc::new(engine.within(Arc::new(cluster)));
     let tls = Arc::new(Tls::self_signed(&["localhost"], Clock::wall())?);
     let (secure, own) = (bind(address).await?, bind(SocketAddr::new(address.ip(), 0)).await?);
     Adapter::start(&engine, &telemetry, &tls, Listeners { secure, observability: own }, None)
 }
 
-/// Quantiles, means and ratios of rates over a window that passes as fast as the day does. A rate itself
-/// would be that of the compressed time, so it stays what the catalog says.
-fn compressed(mut metric: Metric, window: Duration) -> Option<Metric> {
-    let is_free_of_time = |formula: &Formula| !matches!(formula, Formula::Linear(_));
-    let has_window = metric.window().is_some();
-    if !has_window || !metric.inputs.iter().all(|input| is_free_of_time(&input.formula)) {
-        return None;
-    }
-    for input in &mut metric.inputs {
-        if let Signal::Series(signal) = input.signal.as_ref() {
+/// What has a window, over one that passes as fast as the day does, and rates in simulated seconds: numbers
+/// are those of a day that takes a day. What has none stays what the catalog says.
+fn compressed(metric: Metric, play: &Play) -> Option<Metric> {
+    metric.window()?;
+    Some(metric.each_read(&|mut metric| {
+        for input in &mut metric.inputs {
+            let Signal::Series(signal) = input.signal.as_ref() else { continue };
+            let Some(window) = signal.window else { continue };
+            match &mut input.formula {
+                Formula::Linear(terms) => slow_down(terms, signal, play.speed),
+                Formula::Ratio { numerator, denominator } => {
+                    slow_down(numerator, signal, play.speed);
+                    slow_down(denominator, signal, play.speed);
+                }
+                Formula::Quantile { .. } | Formula::Share { .. } | Formula::Mean { .. } => {}
+            }
+            let window = window.div_f64(play.speed).max(10 * play.scrape_every);
             input.signal = Arc::new(Signal::Series(SeriesSignal { window: Some(window), ..signal.clone() }));
         }
+        metric
+    }))
+}
+
+/// Brings what changes in a real second to what changes in a simulated one.
+fn slow_down(terms: &mut [Weighted], signal: &SeriesSignal, speed: f64) {
+    for weighted in terms {
+        if matches!(signal.terms[weighted.term].kind, Kind::Counter | Kind::Slope) {
+            weighted.weight /= speed;
+        }
     }
-    Some(metric)
 }
 
 /// What can be asked while it runs.

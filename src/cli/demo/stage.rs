@@ -82,8 +82,7 @@ impl Stage {
         };
         format!(
             "The first row was live: its replicas' pages were scraped over HTTP, and its HPA asked the API over TLS \
-             {passes} times, of which {refused} were refused.{slow} The other rows read the simulation itself, as late as stated. \
-             Demand from arrivals is worked out by the demo alone: the catalog has no such metric yet."
+             {passes} times, of which {refused} were refused.{slow} The other rows read the simulation itself, as late as stated."
         )
     }
 }

@@ -299,11 +299,18 @@ fn target(text: &str) -> Result<f64, Refusal> {
 /// Puts in what has the same meaning for presets and queries.
 fn common(metric: Metric, fields: &Fields<'_>) -> Metric {
     let text = |text: &String| std::sync::Arc::from(text.as_str());
+    let source = fields.source.as_ref().map(|source| text(&source.value));
     let target = fields.target.map(|target| Target { value: target.value, why: None });
+    let metric = metric.each_read(&|read| Metric {
+        source: source.clone().or(read.source),
+        hold: fields.hold.map_or(read.hold, |hold| hold.value),
+        refresh: read.refresh.or(fields.refresh),
+        ..read
+    });
     Metric {
         name: fields.name.as_ref().map_or(metric.name, |name| text(&name.value)),
         help: fields.description.as_ref().map_or(metric.help, text),
-        source: fields.source.as_ref().map(|source| text(&source.value)),
+        source,
         scope: fields.scope.map_or(metric.scope, |scope| scope.value),
         hold: fields.hold.map_or(metric.hold, |hold| hold.value),
         refresh: fields.refresh.or(metric.refresh),

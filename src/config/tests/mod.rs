@@ -6,6 +6,7 @@ mod fixtures;
 mod guards;
 mod locate;
 mod parse;
+mod presets_of_parts;
 mod promql;
 mod scalar;
 mod schedule;

@@ -1,5 +1,8 @@
 use super::*;
+use crate::catalog::Catalog;
+use crate::core::composite::Fact;
 use crate::demo::fleet::Setup;
+use crate::demo::random::Random;
 use crate::demo::scrape::Scraping;
 use crate::demo::trace::Arrival;
 
@@ -22,6 +25,44 @@ fn demand_is_arrivals_and_backlog_in_replicas() {
     }
     let again = Demand { recounts: true, ..DEMAND };
     assert!((again.replicas(8.0, 240.0, 5.0, true) - 6.0).abs() < 1e-9);
+}
+
+/// With what one replica serves as its target, the catalog's metric asks for the same replicas.
+#[test]
+fn demand_is_that_of_the_catalog() {
+    let metric = Catalog::built_in().expect("loads").resolve("inference_demand_requests_per_second");
+    let composite = metric.and_then(|metric| metric.composite).expect("a composite");
+    let value = composite.value.as_ref().expect("an expression");
+    let mut random = Random::new(1);
+    let mut held = 0;
+    for _ in 0..2_000 {
+        let mut up_to = |most: f64| random.uniform() * most;
+        let capacity = up_to(10.0) + 0.1;
+        let (finished, change, backlog) = (up_to(40.0), up_to(60.0) - 30.0, up_to(1_000.0).floor());
+        let (wanted, loading) = (up_to(20.0).ceil(), (up_to(4.0) - 2.0).max(0.0).ceil());
+        let mut values = vec![None; composite.parts.len() + Fact::ALL.len()];
+        let parts = composite.parts.iter().map(|part| &*part.name);
+        let names = parts.chain(Fact::ALL.map(|fact| fact.name())).collect::<Vec<_>>();
+        for (name, number) in [
+            ("finished", finished),
+            ("change", change),
+            ("waiting", backlog),
+            ("replicas", wanted),
+            ("ready", wanted - loading),
+            ("loading", loading),
+            ("target", capacity),
+        ] {
+            let index = names.iter().position(|one| *one == name).expect(name);
+            values[index] = Some(number);
+        }
+        let theirs = value.evaluate(&values).expect("all is there") / capacity;
+        let demand = Demand { capacity, ..DEMAND };
+        let arrivals = (finished + change).max(0.0);
+        let ours = demand.replicas(arrivals, backlog, wanted, loading > 0.0);
+        assert!((ours - theirs).abs() < 1e-9, "{ours} here, {theirs} there");
+        held += u32::from(ours < demand.replicas(arrivals, backlog, wanted, false));
+    }
+    assert!(held > 100, "a backlog was held back {held} times");
 }
 
 /// A fleet of 2 that has been busy for a minute with `requests`, and who has watched it.
@@ -113,8 +154,8 @@ fn policies_tell_their_settings() {
         "External inference_requests_waiting, AverageValue 5; 2 to 16 replicas; \
          default behavior (down: the most of 5 minutes)"
     );
-    assert!(told(Signal::Demand(DEMAND)).contains("(over 30 s, 2.00 requests/s each)"));
-    assert!(told(Signal::Demand(DEMAND)).contains("but not again while replicas load"));
+    assert!(told(Signal::Demand(DEMAND)).contains("_per_second (arrivals over 30 s"));
+    assert!(told(Signal::Demand(DEMAND)).contains("but not again while replicas load), AverageValue 2.00;"));
     let mut quick = Policy::new(Signal::Cpu { percent: 50.0 }, 1, 4);
     quick.behavior.scale_down.stabilization = std::time::Duration::from_mins(2);
     assert_eq!(
