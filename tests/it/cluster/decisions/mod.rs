@@ -1,0 +1,14 @@
+//! What a true HPA controller makes of budgets, fallbacks, composites, schedules and activation.
+//!
+//! Every step prints what was put in, what the API server serves, and the replicas that came of it.
+
+mod activation;
+mod budget;
+mod composite;
+mod fallback;
+mod schedule;
+mod stage;
+mod witness;
+
+use stage::Stage;
+use witness::Witness;
