@@ -81,6 +81,12 @@ impl Autoscaler {
         .await;
     }
 
+    /// Nothing is scaled any more.
+    pub(super) async fn delete(self) {
+        self.admin.delete(&self.hpa).await;
+        self.admin.wait_until_gone(&self.hpa, 10).await;
+    }
+
     /// What it sees and what it makes of it, in a line.
     pub(super) async fn summary(&self) -> String {
         let hpa = self.admin.get(&self.hpa).await;

@@ -42,7 +42,9 @@ struct Stage {
     slow: AtomicBool,
     /// The most there may be.
     most: usize,
-    /// Of all of them together: each has its part.
+    /// Whether each bears its part, and not the first one all.
+    shares: bool,
+    /// Of all of them together.
     load: Mutex<Load>,
 }
 
@@ -50,7 +52,11 @@ impl Stage {
     /// What this pod has to bear, if it is there.
     fn share(&self, number: usize) -> Option<Load> {
         let (pods, load) = (self.ready.load(Relaxed), *self.load.lock().expect("no panic"));
-        let part = |of: f64| of / pods as f64;
+        let part = |of: f64| match (self.shares, number) {
+            (true, _) => of / pods as f64,
+            (false, 0) => of,
+            (false, _) => 0.0,
+        };
         (number < pods).then(|| Load { waiting: part(load.waiting), wait: part(load.wait) })
     }
 }
@@ -64,28 +70,30 @@ pub(super) const MOST: usize = 4;
 impl Workload {
     /// A Deployment of vLLM with one pod, and what Prometheus scrapes of it.
     pub(super) async fn vllm(admin: &Admin, pages: &Exposition, load: Load) -> (Self, Vec<Target>) {
-        Self::start(admin, pages, ("vllm", MOST), load, vllm_page).await
+        Self::start(admin, pages, ("vllm", MOST, true), load, vllm_page).await
     }
 
     /// A Deployment of Triton with one pod, and what Prometheus scrapes of it.
     pub(super) async fn triton(admin: &Admin, pages: &Exposition, load: Load) -> (Self, Vec<Target>) {
-        Self::start(admin, pages, ("triton", MOST), load, triton_page).await
+        Self::start(admin, pages, ("triton", MOST, true), load, triton_page).await
     }
 
-    /// A Deployment of vLLM that may have this many pods, with no more on its pages than queues.
+    /// A Deployment of vLLM that may have this many pods, with no more on its pages than queues. All
+    /// requests are with its first pod: what is passed on from pod to pod is seen twice or not at all
+    /// between two scrapes, and a fleet that must stay as it is would not.
     pub(super) async fn small_vllm(
         admin: &Admin,
         pages: &Exposition,
         most: usize,
         load: Load,
     ) -> (Self, Vec<Target>) {
-        Self::start(admin, pages, ("vllm", most), load, small_vllm_page).await
+        Self::start(admin, pages, ("vllm", most, false), load, small_vllm_page).await
     }
 
     async fn start<P: FnMut(&Load) -> String + Send + 'static>(
         admin: &Admin,
         pages: &Exposition,
-        (name, most): (&'static str, usize),
+        (name, most, shares): (&'static str, usize, bool),
         load: Load,
         page: fn() -> P,
     ) -> (Self, Vec<Target>) {
@@ -94,6 +102,7 @@ impl Workload {
             ready: AtomicUsize::new(0),
             slow: AtomicBool::new(false),
             most,
+            shares,
             load: Mutex::new(load),
         });
         let targets = (0..most).map(|number| {

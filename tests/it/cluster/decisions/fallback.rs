@@ -35,6 +35,8 @@ async fn cluster_prometheus_hpa_fallback() {
         hpa.until_replicas(&stage.fleet, usual, 40).await;
         stage.tell(format!("queue {queue}"), METRIC, "", &hpa).await;
 
+        // Until it was seen how often the number is renewed, it may be a minute old.
+        sleep(seconds(5)).await;
         let began = Instant::now();
         stage.prometheus.kill();
         hpa.until_replicas(&stage.fleet, 4, 60).await;

@@ -3,6 +3,7 @@
 //! Every step prints what was put in, what the API server serves, and the replicas that came of it.
 
 mod activation;
+mod beginning;
 mod budget;
 mod composite;
 mod fallback;

@@ -30,15 +30,16 @@ pub(super) fn fleet() -> Json {
 }
 
 pub(super) struct Stage {
-    pub(super) plane: ControlPlane,
-    pub(super) inferometer: Installation,
-    pub(super) fleet: Workload,
-    pub(super) prometheus: Prometheus,
+    // Dropped in this order: who asks before who answers.
     pub(super) witness: Witness,
+    pub(super) fleet: Workload,
+    pub(super) inferometer: Installation,
+    pub(super) prometheus: Prometheus,
     pages: Exposition,
-    /// Everybody's numbers may be read by it, through the API server.
+    /// May read everybody's numbers, through the API server.
     reader: Client,
     began: Instant,
+    pub(super) plane: ControlPlane,
 }
 
 impl Stage {
