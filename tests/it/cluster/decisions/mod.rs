@@ -7,6 +7,7 @@ mod beginning;
 mod budget;
 mod composite;
 mod fallback;
+mod kinds;
 mod schedule;
 mod stage;
 mod witness;
