@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::cluster::object::{Body, Meta};
 use crate::cluster::pool::Pool;
@@ -41,7 +40,13 @@ struct Spec {
 struct Status {
     current_replicas: Option<u32>,
     desired_replicas: Option<u32>,
-    conditions: Option<Vec<IgnoredAny>>,
+    conditions: Option<Vec<Condition>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Condition {
+    #[serde(rename = "type", default)]
+    kind: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -121,20 +126,33 @@ impl AutoscalerObject {
                 }
             }
         }
-        // Before the controller has looked, the server shows a count of 0 that nobody counted.
-        let has_looked = status.conditions.as_ref().is_some_and(|all| !all.is_empty());
-        let count = |replicas: Option<u32>| has_looked.then(|| replicas.unwrap_or(0));
+        let (current_replicas, desired_replicas) = status.replicas(spec.min_replicas.unwrap_or(1));
         let autoscaler = Autoscaler {
             namespace: texts.text(&metadata.namespace),
             name: texts.text(&metadata.name),
             scales: owner(texts, &spec.scale_target_ref),
             min_replicas: spec.min_replicas.unwrap_or(1),
             max_replicas: spec.max_replicas,
-            current_replicas: count(status.current_replicas),
-            desired_replicas: count(status.desired_replicas),
+            current_replicas,
+            desired_replicas,
             wants: wants.into(),
         };
         (autoscaler, bad)
+    }
+}
+
+impl Status {
+    /// The replicas that the controller has found, and those that it has decided on.
+    fn replicas(&self, min: u32) -> (Option<u32>, Option<u32>) {
+        let conditions = self.conditions.as_deref().unwrap_or_default();
+        // Before the controller has looked, the server shows a count of 0 that nobody counted.
+        let has_looked = !conditions.is_empty();
+        let current = has_looked.then(|| self.current_replicas.unwrap_or(0));
+        let desired = has_looked.then(|| self.desired_replicas.unwrap_or(0));
+        // And while it has looked but could not decide, a wish for 0 that nobody had. With each decision
+        // it notes whether its bounds limited it.
+        let may_want_none = min == 0 && conditions.iter().any(|one| one.kind == "ScalingLimited");
+        (current, desired.filter(|wanted| *wanted > 0 || current == Some(0) || may_want_none))
     }
 }
 

@@ -77,6 +77,23 @@ fn what_it_asks_for_and_has_decided_is_kept() {
     sink.apply(decoded(&object));
     let one = &told.cluster.autoscalers("ai", "waiting")[0];
     assert_eq!((one.current_replicas, one.desired_replicas), (Some(2), Some(3)));
+    let mut counts = |min: u32, status: Value| {
+        object["spec"]["minReplicas"] = min.into();
+        object["status"] = status;
+        sink.apply(decoded(&object));
+        let one = &told.cluster.autoscalers("ai", "waiting")[0];
+        (one.current_replicas, one.desired_replicas)
+    };
+    // As the controller writes them: of a new one whose metrics it could not read, of one at rest, and of
+    // one that has just decided on none.
+    let (able, limited) = (json!({"type": "AbleToScale"}), json!({"type": "ScalingLimited"}));
+    let new = json!({"currentReplicas": 5, "desiredReplicas": 0, "conditions": [able]});
+    assert_eq!(counts(1, new.clone()), (Some(5), None));
+    assert_eq!(counts(0, new), (Some(5), None));
+    assert_eq!(counts(0, json!({"desiredReplicas": 0, "conditions": [able]})), (Some(0), Some(0)));
+    let ending = json!({"currentReplicas": 5, "desiredReplicas": 0, "conditions": [able, limited]});
+    assert_eq!(counts(0, ending.clone()), (Some(5), Some(0)));
+    assert_eq!(counts(1, ending), (Some(5), None), "it cannot have wanted none");
     assert!(told.cluster.autoscalers("ai", "cpu").is_empty(), "resources are not ours");
     assert!(told.cluster.autoscalers("other", "waiting").is_empty());
 }

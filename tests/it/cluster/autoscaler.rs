@@ -17,14 +17,33 @@ pub(super) struct Autoscaler {
 impl Autoscaler {
     /// Scales a workload by these metrics, and shrinks it without the usual patience.
     pub(super) async fn of(admin: &Admin, workload: &Workload, metrics: Json) -> Self {
+        // What applies where an HPA says nothing.
+        let growth = json!([
+            { "type": "Pods", "value": 4, "periodSeconds": 15 },
+            { "type": "Percent", "value": 100, "periodSeconds": 15 },
+        ]);
+        Self::with(admin, workload, (1, MOST as u32), &growth, metrics).await
+    }
+
+    /// The same within these bounds, growing by these policies.
+    pub(super) async fn with(
+        admin: &Admin,
+        workload: &Workload,
+        (min, max): (u32, u32),
+        growth: &Json,
+        metrics: Json,
+    ) -> Self {
         let hpa = json!({
             "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
             "metadata": { "namespace": NAMESPACE, "name": workload.name },
             "spec": {
                 "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": workload.name },
-                "minReplicas": 1, "maxReplicas": MOST,
+                "minReplicas": min, "maxReplicas": max,
                 "metrics": metrics,
-                "behavior": { "scaleDown": { "stabilizationWindowSeconds": 0 } },
+                "behavior": {
+                    "scaleDown": { "stabilizationWindowSeconds": 0 },
+                    "scaleUp": { "policies": growth },
+                },
             },
         });
         admin.apply(&hpa).await;
@@ -60,6 +79,27 @@ impl Autoscaler {
             }
         })
         .await;
+    }
+
+    /// Nothing is scaled any more.
+    pub(super) async fn delete(self) {
+        self.admin.delete(&self.hpa).await;
+        self.admin.wait_until_gone(&self.hpa, 10).await;
+    }
+
+    /// What it sees and what it makes of it, in a line.
+    pub(super) async fn summary(&self) -> String {
+        let hpa = self.admin.get(&self.hpa).await;
+        let metrics = hpa.pointer("/status/currentMetrics").and_then(Json::as_array);
+        let part = |metric: &Json| metric.pointer("/external/current").unwrap_or(metric).to_string();
+        let current: Vec<String> = metrics.into_iter().flatten().map(part).collect();
+        let (active, reason, _) = self.active().await;
+        format!(
+            "HPA: currentMetrics [{}] currentReplicas {} desiredReplicas {} ScalingActive {active} {reason}",
+            current.join(", "),
+            hpa["status"]["currentReplicas"],
+            hpa["status"]["desiredReplicas"],
+        )
     }
 
     /// Its condition `ScalingActive`: status, reason, message.

@@ -31,11 +31,18 @@ pub(super) struct ControlPlane {
     /// Issues the aggregator's.
     front_proxies: Authority,
     directory: TempDir,
+    /// Of the API server and the controllers, as their flag has them.
+    gates: &'static str,
 }
 
 impl ControlPlane {
     /// Starts all three, and waits until the API server is ready.
     pub(super) async fn start() -> Self {
+        Self::with_gates("").await
+    }
+
+    /// The same with these feature gates.
+    pub(super) async fn with_gates(gates: &'static str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let users = Authority::root("kubernetes-ca");
         let front_proxies = Authority::root("front-proxy-ca");
@@ -44,7 +51,7 @@ impl ControlPlane {
 
         let mut etcd = etcd(directory.path(), etcd_port);
         wait_for("etcd", &mut etcd, directory.path(), &format!("http://127.0.0.1:{etcd_port}/health")).await;
-        let api_server = api_server(directory.path(), api_server_port, etcd_port);
+        let api_server = api_server(directory.path(), api_server_port, etcd_port, gates);
         let mut plane = Self {
             // The real one follows when there is somebody to talk to.
             controller_manager: Process::start(&mut Command::new("true")),
@@ -55,11 +62,12 @@ impl ControlPlane {
             users,
             front_proxies,
             directory,
+            gates,
         };
         plane.wait_until_ready().await;
         let issued = plane.users.issue(&Subject::client("system:kube-controller-manager"));
         let kubeconfig = plane.kubeconfig("controller-manager", &plane.certificate_user("kcm", &issued));
-        plane.controller_manager = controller_manager(plane.directory.path(), &kubeconfig);
+        plane.controller_manager = controller_manager(plane.directory.path(), &kubeconfig, gates);
         plane
     }
 
@@ -77,6 +85,12 @@ impl ControlPlane {
     pub(super) fn admin_kubeconfig(&self) -> PathBuf {
         let issued = self.users.issue(&Subject::client("admin").group("system:masters"));
         self.kubeconfig("admin", &self.certificate_user("admin", &issued))
+    }
+
+    /// Somebody who may do everything, as plain HTTP.
+    pub(super) fn administrator(&self) -> Client {
+        let subject = Subject::client("admin").group("system:masters");
+        presenting(&self.users.issue(&subject), self.url())
     }
 
     /// A user with a certificate of the cluster, at the API server.
@@ -121,7 +135,8 @@ impl ControlPlane {
 
     /// The API server once more, at its old address.
     pub(super) async fn restart_api_server(&mut self) {
-        self.api_server = api_server(self.directory.path(), self.api_server_port, self.etcd_port);
+        let ports = (self.api_server_port, self.etcd_port);
+        self.api_server = api_server(self.directory.path(), ports.0, ports.1, self.gates);
         self.wait_until_ready().await;
     }
 
@@ -191,8 +206,12 @@ fn etcd(directory: &Path, port: u16) -> Process {
     )
 }
 
-fn api_server(directory: &Path, port: u16, etcd_port: u16) -> Process {
-    let chosen = [format!("--etcd-servers=http://127.0.0.1:{etcd_port}"), format!("--secure-port={port}")];
+fn api_server(directory: &Path, port: u16, etcd_port: u16, gates: &str) -> Process {
+    let chosen = [
+        format!("--etcd-servers=http://127.0.0.1:{etcd_port}"),
+        format!("--secure-port={port}"),
+        format!("--feature-gates={gates}"),
+    ];
     let fixed = [
         "--bind-address=127.0.0.1",
         // Its Service would have no endpoint: loopback addresses are none.
@@ -222,7 +241,7 @@ fn api_server(directory: &Path, port: u16, etcd_port: u16) -> Process {
 }
 
 /// The controllers that matter here, each as its own service account, as in a real cluster.
-fn controller_manager(directory: &Path, kubeconfig: &Path) -> Process {
+fn controller_manager(directory: &Path, kubeconfig: &Path, gates: &str) -> Process {
     let fixed = [
         "--controllers=horizontal-pod-autoscaler-controller,namespace-controller,clusterrole-aggregation-controller",
         "--use-service-account-credentials=true",
@@ -232,7 +251,7 @@ fn controller_manager(directory: &Path, kubeconfig: &Path) -> Process {
         "--horizontal-pod-autoscaler-downscale-stabilization=5s",
     ];
     let mut flags: Vec<String> = fixed.map(str::to_owned).into();
-    flags.push(format!("--kubeconfig={}", kubeconfig.display()));
+    flags.extend([format!("--kubeconfig={}", kubeconfig.display()), format!("--feature-gates={gates}")]);
     program(directory, "kube-controller-manager", &flags)
 }
 

@@ -10,6 +10,7 @@ mod admin;
 mod autoscaler;
 mod certificate;
 mod control_plane;
+mod decisions;
 mod external;
 mod installation;
 mod manifests;

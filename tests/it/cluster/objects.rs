@@ -13,7 +13,10 @@ use crate::support::{Exposition, Prometheus, replace_file};
 fn configuration(url: &str) -> String {
     let example = std::fs::read_to_string(Path::new(ROOT).join("manifests/examples/configuration.yaml"));
     let example = example.expect("the example is there");
-    let mut lines: Vec<String> = example.replace("[1m]", "[10s]").lines().map(str::to_owned).collect();
+    let preset = "  preset: triton_queue_compute_input_duration_us\n";
+    assert!(example.contains(preset), "the example has the metric that this test is about");
+    let example = example.replace(preset, &format!("{preset}  window: 10s\n"));
+    let mut lines: Vec<String> = example.lines().map(str::to_owned).collect();
     let own = lines.iter_mut().find(|line| line.trim().starts_with("url:")).expect("its source has a URL");
     *own = format!("    url: {url}");
     lines.join("\n")

@@ -3,7 +3,7 @@
 //! Its pods are numbered; as many of the first ones are there as the Deployment asks for. Prometheus
 //! scrapes them all from the beginning: one that is not there shows an empty page.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -36,15 +36,27 @@ pub(super) struct Workload {
 struct Stage {
     /// How many pods there are.
     pods: AtomicUsize,
-    /// Of all of them together: each has its part.
+    /// How many of them serve.
+    ready: AtomicUsize,
+    /// Whether those that are not ready stay so.
+    slow: AtomicBool,
+    /// The most there may be.
+    most: usize,
+    /// Whether each bears its part, and not the first one all.
+    shares: bool,
+    /// Of all of them together.
     load: Mutex<Load>,
 }
 
 impl Stage {
     /// What this pod has to bear, if it is there.
     fn share(&self, number: usize) -> Option<Load> {
-        let (pods, load) = (self.pods.load(Relaxed), *self.load.lock().expect("no panic"));
-        let part = |of: f64| of / pods as f64;
+        let (pods, load) = (self.ready.load(Relaxed), *self.load.lock().expect("no panic"));
+        let part = |of: f64| match (self.shares, number) {
+            (true, _) => of / pods as f64,
+            (false, 0) => of,
+            (false, _) => 0.0,
+        };
         (number < pods).then(|| Load { waiting: part(load.waiting), wait: part(load.wait) })
     }
 }
@@ -58,23 +70,42 @@ pub(super) const MOST: usize = 4;
 impl Workload {
     /// A Deployment of vLLM with one pod, and what Prometheus scrapes of it.
     pub(super) async fn vllm(admin: &Admin, pages: &Exposition, load: Load) -> (Self, Vec<Target>) {
-        Self::start(admin, pages, "vllm", load, vllm_page).await
+        Self::start(admin, pages, ("vllm", MOST, true), load, vllm_page).await
     }
 
     /// A Deployment of Triton with one pod, and what Prometheus scrapes of it.
     pub(super) async fn triton(admin: &Admin, pages: &Exposition, load: Load) -> (Self, Vec<Target>) {
-        Self::start(admin, pages, "triton", load, triton_page).await
+        Self::start(admin, pages, ("triton", MOST, true), load, triton_page).await
+    }
+
+    /// A Deployment of vLLM that may have this many pods, with no more on its pages than queues. All
+    /// requests are with its first pod: what is passed on from pod to pod is seen twice or not at all
+    /// between two scrapes, and a fleet that must stay as it is would not.
+    pub(super) async fn small_vllm(
+        admin: &Admin,
+        pages: &Exposition,
+        most: usize,
+        load: Load,
+    ) -> (Self, Vec<Target>) {
+        Self::start(admin, pages, ("vllm", most, false), load, small_vllm_page).await
     }
 
     async fn start<P: FnMut(&Load) -> String + Send + 'static>(
         admin: &Admin,
         pages: &Exposition,
-        name: &'static str,
+        (name, most, shares): (&'static str, usize, bool),
         load: Load,
         page: fn() -> P,
     ) -> (Self, Vec<Target>) {
-        let stage = Arc::new(Stage { pods: AtomicUsize::new(0), load: Mutex::new(load) });
-        let targets = (0..MOST).map(|number| {
+        let stage = Arc::new(Stage {
+            pods: AtomicUsize::new(0),
+            ready: AtomicUsize::new(0),
+            slow: AtomicBool::new(false),
+            most,
+            shares,
+            load: Mutex::new(load),
+        });
+        let targets = (0..most).map(|number| {
             let pod = pod_name(name, number);
             let mut target = pages.pod(NAMESPACE, &pod, "");
             // As the Prometheus Operator labels what it finds through a Service.
@@ -94,6 +125,12 @@ impl Workload {
     /// Changes what all pods together have to bear.
     pub(super) fn set(&self, load: Load) {
         *self.stage.load.lock().expect("no panic") = load;
+    }
+
+    /// Whether pods that come from now on load until this is taken back. Those that load already are ready
+    /// then.
+    pub(super) fn load_slowly(&self, slow: bool) {
+        self.stage.slow.store(slow, Relaxed);
     }
 
     pub(super) fn pods(&self) -> usize {
@@ -154,20 +191,29 @@ impl Controller {
     async fn reconcile(&self) {
         let deployment = self.admin.get(&self.deployment).await;
         let wanted = deployment["spec"]["replicas"].as_u64().expect("a number") as usize;
-        assert!(wanted <= MOST, "{wanted} replicas of {}", self.name);
+        assert!(wanted <= self.stage.most, "{wanted} replicas of {}", self.name);
         let mut pods = self.stage.pods.load(Relaxed);
-        if pods == wanted {
+        let (mut ready, slow) = (self.stage.ready.load(Relaxed), self.stage.slow.load(Relaxed));
+        if pods == wanted && (ready == pods || slow) {
             return;
         }
         while pods < wanted {
-            self.add(pods).await;
+            self.admin.create(&self.pod(pods)).await;
+            self.reach(pods, false).await;
             pods += 1;
             self.stage.pods.store(pods, Relaxed);
         }
         while pods > wanted {
             pods -= 1;
+            ready = ready.min(pods);
+            self.stage.ready.store(ready, Relaxed);
             self.stage.pods.store(pods, Relaxed);
             self.admin.delete(&self.pod(pods)).await;
+        }
+        while ready < pods && !slow {
+            self.reach(ready, true).await;
+            ready += 1;
+            self.stage.ready.store(ready, Relaxed);
         }
         let mut status = self.deployment.clone();
         status
@@ -177,15 +223,14 @@ impl Controller {
         status["metadata"] = json!({ "namespace": NAMESPACE, "name": self.name });
         status["status"] = json!({
             "observedGeneration": deployment["metadata"]["generation"],
-            "replicas": pods, "readyReplicas": pods, "availableReplicas": pods, "updatedReplicas": pods,
+            "replicas": pods, "readyReplicas": ready, "availableReplicas": ready, "updatedReplicas": pods,
         });
         self.admin.merge_status(&status).await;
     }
 
-    /// A pod that is ready at once.
-    async fn add(&self, number: usize) {
+    /// A pod runs, and is ready or is not.
+    async fn reach(&self, number: usize, ready: bool) {
         let mut pod = self.pod(number);
-        self.admin.create(&pod).await;
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let address = format!("10.1.0.{}", number + 1);
         let pod = pod.as_object_mut().expect("an object");
@@ -194,7 +239,9 @@ impl Controller {
             "status".to_owned(),
             json!({
                 "phase": "Running", "startTime": now, "podIP": address, "podIPs": [{ "ip": address }],
-                "conditions": [{ "type": "Ready", "status": "True", "lastTransitionTime": now }],
+                "conditions": [{
+                    "type": "Ready", "status": if ready { "True" } else { "False" }, "lastTransitionTime": now,
+                }],
             }),
         );
         self.admin.merge_status(&Json::Object(pod.clone())).await;
@@ -220,7 +267,11 @@ impl Controller {
 const HASH: &str = "6d5f7c9b84";
 
 fn pod_name(workload: &str, number: usize) -> String {
-    format!("{workload}-{HASH}-{}", ["x2x4k", "tt8zd", "9vwlq", "kc5mn"][number])
+    let few = ["x2x4k", "tt8zd", "9vwlq", "kc5mn"];
+    few.get(number).map_or_else(
+        || format!("{workload}-{HASH}-n{number:04}"),
+        |suffix| format!("{workload}-{HASH}-{suffix}"),
+    )
 }
 
 fn owners(owner: &Json) -> Json {
@@ -239,6 +290,17 @@ fn vllm_page() -> impl FnMut(&Load) -> String {
             "vllm:num_requests_waiting" => Some(load.waiting),
             _ => None,
         })
+    }
+}
+
+/// What a queue is known by, and nothing else.
+fn small_vllm_page() -> impl FnMut(&Load) -> String {
+    |load| {
+        format!(
+            "vllm:num_requests_running{{model_name=\"m\"}} 0\nvllm:num_requests_waiting{{model_name=\"m\"}} {}\n\
+             vllm:kv_cache_usage_perc{{model_name=\"m\"}} 0\n",
+            load.waiting
+        )
     }
 }
 
