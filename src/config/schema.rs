@@ -12,7 +12,7 @@ use self::others::Others;
 use super::decode::{Spanned, spanned, string};
 use super::source::quoted;
 use super::suggest::did_you_mean;
-use super::{Diagnostics, Node, Span, parse};
+use super::{Diagnostics, Node, Span, Value, parse};
 use crate::catalog::Catalog;
 use crate::core::budget::Budget;
 use crate::core::metric::Metric;
@@ -86,7 +86,9 @@ pub fn read(path: &Path, diags: &mut Diagnostics) -> Option<String> {
 /// reported; warnings do not keep a configuration from being used.
 pub fn load(file: &str, text: &str, catalog: &Catalog, diags: &mut Diagnostics) -> Option<Configuration> {
     let errors = diags.errors();
-    let documents = parse(file, text, diags);
+    let mut documents = parse(file, text, diags);
+    // What ends in `---` has an empty document behind it.
+    documents.retain(|node| node.value != Value::Null);
     if documents.is_empty() && diags.errors() == errors {
         diags
             .error_in(file, "the file holds no configuration")

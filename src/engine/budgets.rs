@@ -84,8 +84,8 @@ impl Engine {
         }
     }
 
-    /// The value of a metric that only budgets read.
-    async fn amount(&self, metric: &Metric) -> Option<f64> {
+    /// The value of a metric that only budgets read, or why it has none.
+    async fn amount(&self, metric: &Metric) -> Result<f64, String> {
         let selector = Selector::everything();
         let ask = Ask {
             metric: &metric.name,
@@ -94,7 +94,7 @@ impl Engine {
             whom: Whom::All,
             patience: PATIENCE,
         };
-        Some(self.ask(ask).await.ok()?.reading.value)
+        Ok(self.ask(ask).await.map_err(|error| error.to_string())?.reading.value)
     }
 }
 
@@ -123,7 +123,16 @@ struct Seen {
 impl Keeper {
     async fn look(&mut self) {
         let budgets = self.engine.generation().budgets().to_vec();
-        self.told.retain(|name, _| budgets.iter().any(|budget| budget.name == *name));
+        self.told.retain(|name, told| {
+            let is_there = budgets.iter().any(|budget| budget.name == *name);
+            if !is_there && told.state == State::Open {
+                info!(
+                    budget = &**name,
+                    "an open budget is gone from the configuration and holds nothing any more"
+                );
+            }
+            is_there
+        });
         if budgets.is_empty() {
             return;
         }
@@ -132,8 +141,8 @@ impl Keeper {
             let (engine, metric) = (Arc::clone(&self.engine), budget.reads().cloned());
             async move {
                 match metric {
-                    Some(metric) => engine.amount(&metric).await,
-                    None => None,
+                    Some(metric) => engine.amount(&metric).await.map(Some),
+                    None => Ok(None),
                 }
             }
         };
@@ -146,20 +155,26 @@ impl Keeper {
         let may_judge = remembered.is_some() || has_recalled;
 
         let before = self.engine.ledger();
-        let mut accounts = Vec::with_capacity(budgets.len());
+        let (mut accounts, mut causes) = (Vec::with_capacity(budgets.len()), Vec::new());
         for (budget, amount) in budgets.iter().zip(amounts) {
             let Some(old) = before.accounts.iter().find(|old| Arc::ptr_eq(&old.budget, budget)) else {
                 continue; // A reload came in between; the next look is at the new ones.
             };
             let record = remembered.iter().flatten().find(|(name, _)| **name == *budget.name);
             let breaker = record.map_or(old.breaker, |(_, record)| old.breaker.agree(record));
-            accounts.push(account(budget, breaker, amount, &seen, may_judge));
+            let (amount, cause) = match amount {
+                Ok(amount) => (amount, None),
+                Err(cause) => (None, Some(cause)),
+            };
+            let new = account(budget, breaker, amount, &seen, may_judge);
+            causes.push(cause);
+            accounts.push(new);
         }
         self.engine.ledger.rcu(|ledger| ledger.updated(&accounts, seen.autoscalers.is_some()));
-        for new in &accounts {
+        for (new, cause) in accounts.iter().zip(causes) {
             let old = before.accounts.iter().find(|old| Arc::ptr_eq(&old.budget, &new.budget));
             if let Some(old) = old.filter(|old| old.standing != new.standing) {
-                self.note(old, new);
+                self.note(old, new, cause.as_deref().unwrap_or_default());
             }
         }
         if let Some(remembered) = &remembered {
@@ -169,15 +184,17 @@ impl Keeper {
     }
 
     /// Says in the log and in our own metrics what has changed.
-    fn note(&self, old: &Account, new: &Account) {
+    fn note(&self, old: &Account, new: &Account, cause: &str) {
         let (budget, limit) = (&*new.budget.name, new.budget.limit);
         let (was, is) = (old.standing, new.standing);
         self.engine.telemetry.budget_moved(budget, &is.to_string());
         let spend = new.spend.map_or_else(|| "unknown".to_owned(), |spend| format!("{spend:.2}"));
-        if is.holds() || is.is_lost() {
-            warn!(budget, %was, %is, spend, limit, "the budget stands otherwise");
+        if is.is_lost() {
+            warn!(budget, %was, %is, limit, cause, "the spend of a budget is not known");
+        } else if is.holds() {
+            warn!(budget, %was, %is, spend, limit, cause, "a budget lets nobody grow");
         } else {
-            info!(budget, %was, %is, spend, limit, "the budget stands otherwise");
+            info!(budget, %was, %is, spend, limit, "a budget lets its autoscalers grow");
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use moka::sync::Cache;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::ask::Ask;
 use crate::core::evaluate::Whom;
@@ -17,7 +17,11 @@ use crate::core::time::Timestamp;
 use crate::telemetry::Telemetry;
 
 /// So many questions are remembered at once.
-const QUESTIONS: u64 = 50_000;
+const QUESTIONS: u64 = 10_000;
+
+/// A question is being asked if it was asked within this time: an HPA of a large cluster comes every two
+/// and a half minutes.
+const ASKED: Duration = Duration::from_mins(3);
 
 /// A question that nobody asked for so long is forgotten: longer than any hold or fallback lasts.
 const IDLE: Duration = Duration::from_mins(90);
@@ -41,6 +45,8 @@ struct Remembered {
     memory: Memory,
     /// The guards that act.
     acting: Vec<String>,
+    /// When it was asked last.
+    asked: Timestamp,
 }
 
 impl Memories {
@@ -59,31 +65,41 @@ impl Memories {
         telemetry: &Telemetry,
     ) -> Result<Reading, Refusal> {
         let Whose { metric, ask, askers } = whose;
-        let new = || {
-            let (metric, guards) = (Arc::clone(&metric.name), metric.guards.clone());
-            Arc::new(Mutex::new(Remembered { metric, guards, memory: Memory::default(), acting: Vec::new() }))
+        let new = || Remembered {
+            metric: Arc::clone(&metric.name),
+            guards: metric.guards.clone(),
+            memory: Memory::default(),
+            acting: Vec::new(),
+            asked: now,
         };
-        let entry = self.0.get_with(question(ask), new);
-        let mut entry = entry.lock().unwrap_or_else(PoisonError::into_inner);
-        if entry.guards != metric.guards {
-            entry.guards = metric.guards.clone();
-            entry.memory = Memory::default();
-        }
+        let question = question(ask);
         if let Some(steps) = told {
-            let mut memory = entry.memory.clone();
+            let known = self.0.get(&question);
+            let known = known.as_ref().map(|entry| entry.lock().unwrap_or_else(PoisonError::into_inner));
+            let known = known.filter(|entry| entry.guards == metric.guards);
+            let mut memory = known.map(|entry| entry.memory.clone()).unwrap_or_default();
             return metric.guards.apply(&mut memory, evaluated, askers, now, Some(steps));
         }
+        let entry = self.0.get_with(question, || Arc::new(Mutex::new(new())));
+        let mut entry = entry.lock().unwrap_or_else(PoisonError::into_inner);
+        if entry.guards != metric.guards {
+            *entry = new();
+        }
+        entry.asked = now;
         let mut steps = Vec::new();
         let outcome = metric.guards.apply(&mut entry.memory, evaluated, askers, now, Some(&mut steps));
         entry.note(ask, &steps, telemetry);
         outcome
     }
 
-    /// On how many questions each guard of each metric acts.
-    pub(super) fn acting(&self) -> Vec<(Arc<str>, String)> {
+    /// The guards that act on questions that are being asked, by metric.
+    pub(super) fn acting(&self, now: Timestamp) -> Vec<(Arc<str>, String)> {
         let mut all = Vec::new();
         for (_, entry) in &self.0 {
             let entry = entry.lock().unwrap_or_else(PoisonError::into_inner);
+            if now.since(entry.asked) > ASKED {
+                continue;
+            }
             all.extend(entry.acting.iter().map(|guard| (Arc::clone(&entry.metric), guard.clone())));
         }
         all.sort_unstable();
@@ -103,11 +119,18 @@ impl Remembered {
         for step in steps.iter().filter(|step| step.acts != was(&step.guard)) {
             let GuardStep { guard, acts, before, after, why } = step;
             telemetry.guard_changed(metric, guard);
-            if matches!(guard.as_str(), "activation" | "fallback") {
-                info!(metric, namespace, %selector, guard, acts, ?before, ?after, why, "guard");
-            } else {
+            let value =
+                |value: &Option<f64>| value.map_or_else(|| "none".to_owned(), |value| value.to_string());
+            let (before, after) = (value(before), value(after));
+            match (guard.as_str(), acts) {
+                ("fallback", true) => {
+                    warn!(metric, namespace, %selector, serves = after, why, "a fallback begins");
+                }
+                ("fallback", false) => info!(metric, namespace, %selector, serves = after, "a fallback ends"),
+                ("activation", true) => info!(metric, namespace, %selector, before, after, why, "not active"),
+                ("activation", false) => info!(metric, namespace, %selector, after, why, "active"),
                 // These come and go with every value.
-                debug!(metric, namespace, %selector, guard, acts, ?before, ?after, why, "guard");
+                _ => debug!(metric, namespace, %selector, guard, acts, before, after, why, "guard"),
             }
         }
         self.acting = acting().map(|step| step.guard.clone()).collect();

@@ -105,7 +105,7 @@ impl Engine {
 
     /// The guards that act, by metric, each once for every question that it acts on.
     pub fn acting(&self) -> Vec<(Arc<str>, String)> {
-        self.memories.acting()
+        self.memories.acting(self.clock.now())
     }
 
     /// The budgets as they stand.

@@ -47,6 +47,11 @@ pub(super) fn check(diags: &mut Diagnostics, node: &Node, metric: &Metric, of: O
     if !fits {
         mismatch(diags, kind_node, metric, value);
     }
+    let is_one = (value.as_f64() - 1.0).abs() < f64::EPSILON;
+    if fits && kind == "AverageValue" && *metric.unit == *"replicas" && !is_one {
+        let message = format!("`{}` is in replicas already, and the HPA divides it by {value}", metric.name);
+        diags.warning_at(&value_node.span, message).hint("use `averageValue: \"1\"`");
+    }
     // A sum's range says nothing of its share for each replica.
     if let (Some((low, high)), true) = (metric.range, fits || kind == "Value") {
         outside(diags, value_node, metric, value.as_f64(), low, high);

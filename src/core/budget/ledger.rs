@@ -258,7 +258,11 @@ impl Account {
             acts: value != before,
             before,
             after: value,
-            why: self.sentence(),
+            why: if value == before || self.standing.holds() {
+                self.sentence()
+            } else {
+                format!("{}: what is left pays no more replicas than these", self.sentence())
+            },
         }
     }
 }

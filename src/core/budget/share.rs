@@ -61,7 +61,11 @@ impl Fleet {
 
     /// What it costs for an hour, once all of it is known.
     pub fn spend(&self) -> Option<f64> {
-        let spend: f64 = self.members.iter().map(|member| member.price * f64::from(member.replicas)).sum();
+        let spend: f64 = self
+            .members
+            .iter()
+            .map(|member| member.price * f64::from(member.replicas))
+            .fold(0.0, |sum, one| sum + one);
         (!self.is_partial && is_amount(spend)).then_some(spend)
     }
 

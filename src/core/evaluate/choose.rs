@@ -68,7 +68,10 @@ impl Run<'_> {
                 }
                 Whose::Unknown => continue,
             };
-            if self.is_asked_for(series, pod.as_deref()) {
+            // A schedule is nobody's: a selector only tells those apart who ask for it.
+            let is_clocks =
+                matches!(*input.signal, Signal::Schedule(_)) && matches!(self.question.whom, Whom::All);
+            if is_clocks || self.is_asked_for(series, pod.as_deref()) {
                 chosen.push(series);
             }
         }

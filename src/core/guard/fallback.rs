@@ -116,8 +116,14 @@ impl Fallback {
             return (Err(refusal), why);
         }
         match self.substitute(state, askers, now) {
-            Ok(reading) => (Ok(reading), self.with.to_string()),
-            Err(why) => (Err(Refusal::Unreplaced { refusal: Box::new(refusal), why: why.clone() }), why),
+            Ok(reading) => {
+                let since = Human(without);
+                (Ok(reading), format!("{}, for {since} the value is not known: {refusal}", self.with))
+            }
+            Err(why) => {
+                let told = format!("it cannot stand in: {why}");
+                (Err(Refusal::Unreplaced { refusal: Box::new(refusal), why }), told)
+            }
         }
     }
 
