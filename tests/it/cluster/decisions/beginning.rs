@@ -23,9 +23,13 @@ async fn cluster_prometheus_hpa_new_under_an_open_budget() {
         "metadata": { "namespace": NAMESPACE, "name": "vllm" }, "spec": { "replicas": 5 },
     });
     stage.inferometer.admin.apply(&deployment).await;
-    until("five pods", seconds(20), async || {
-        if stage.fleet.pods() == 5 { Ok(()) } else { Err(stage.fleet.pods()) }
-    })
+    until(
+        "five pods",
+        seconds(20),
+        async || {
+            if stage.fleet.pods() == 5 { Ok(()) } else { Err(stage.fleet.pods()) }
+        },
+    )
     .await;
     let replica = stage
         .serve(&format!(
