@@ -1,7 +1,5 @@
 //! A source dies, comes back, or cannot decide.
 
-use std::time::Duration;
-
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -71,14 +69,14 @@ async fn cluster_prometheus_hpa_fallback_of_a_wavering_source() {
 
     // Every second refresh fails: there is always a value that is young enough.
     let began = Instant::now();
-    waver(&front, Duration::from_secs(1), 10).await;
-    stage.tell("every second refresh failed, 10 times", METRIC, "", &hpa).await;
+    waver(&front, seconds(1), 8).await;
+    stage.tell("every second refresh failed, 8 times", METRIC, "", &hpa).await;
     assert_eq!(stage.witness.since(began), [2]);
 
     // Down for longer than a value is good for, and then up for as long: one change, and none back.
     let began = Instant::now();
-    waver(&front, seconds(7), 4).await;
-    stage.tell("down for 7 s and up for 7 s, 4 times", METRIC, "", &hpa).await;
+    waver(&front, seconds(7), 3).await;
+    stage.tell("down for 7 s and up for 7 s, 3 times", METRIC, "", &hpa).await;
     assert_eq!(stage.witness.since(began), [2, 5]);
 
     hpa.until_replicas(&stage.fleet, 2, 60).await;
@@ -87,7 +85,7 @@ async fn cluster_prometheus_hpa_fallback_of_a_wavering_source() {
 }
 
 /// The source fails and is well again, so many times.
-async fn waver(front: &Front, length: Duration, times: u32) {
+async fn waver(front: &Front, length: std::time::Duration, times: u32) {
     for _ in 0..times {
         front.set(Answer::Fixed(500, Vec::new(), String::new()));
         sleep(length).await;

@@ -5,6 +5,7 @@
 mod activation;
 mod beginning;
 mod budget;
+mod ceiling;
 mod composite;
 mod fallback;
 mod kinds;
