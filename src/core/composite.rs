@@ -190,6 +190,10 @@ fn unjoinable(parts: &[Part], each: &Expression) -> Option<Mistake> {
         let message = format!("`{}` has no number of each pod or device", whole.name);
         return Some(mistake(message, "use it in `value`"));
     }
+    if let Some(other) = used.clone().find(|part| part.metric.scope != first.metric.scope) {
+        let message = format!("of `{}` and `{}` only one is of the whole cluster", first.name, other.name);
+        return Some(mistake(message, "give both the same `scope`, or use one of them in `value`"));
+    }
     let other = used.find(|part| !part.elements().iter().any(|own| first.elements().contains(own)))?;
     let words = |part: &Part| match &part.elements()[0] {
         Element::Device(labels) => format!("of each {}", labels.join(" and ")),

@@ -28,7 +28,13 @@ pub fn asking<'a>(
     let is_this = |want: &&Want| {
         let is_of = match (&want.of, question.whom) {
             (Of::External, Whom::All) | (Of::Pods, Whom::Pods(_)) => true,
-            (Of::Object(owner), Whom::Object { key, name }) => *owner.kind == *key && *owner.name == *name,
+            (Of::Object(owner), Whom::Object { key, name }) => {
+                is_kind(&owner.kind, key) && *owner.name == *name
+            }
+            // All of a namespace is the namespace's own number.
+            (Of::Object(owner), Whom::All) => {
+                *owner.kind == *"namespace" && *owner.name == *question.namespace
+            }
             _ => false,
         };
         is_of && *want.metric == *metric && want.selector == *question.selector
@@ -92,11 +98,12 @@ pub fn facts(asking: &[(&Arc<Autoscaler>, &Want)], question: &Question<'_>, now:
             others += 1.0;
         }
     }
-    let there = ready + loading + others;
+    let there: f64 = ready + loading + others;
     if scales.is_none() && there == 0.0 {
         return Facts::default();
     }
-    let replicas = first.and_then(|first| first.wanted()).map_or(there, f64::from);
+    // Pods come as soon as they are ordered; what an autoscaler says it wants may be older.
+    let replicas = first.and_then(|first| first.wanted()).map_or(there, |wanted| there.max(wanted.into()));
     let target = match asking {
         [(_, want)] => match &want.target {
             Goal::Value(target) | Goal::AverageValue(target) => Quantity::parse(target).ok(),
@@ -117,6 +124,12 @@ impl Autoscaler {
     pub fn wanted(&self) -> Option<u32> {
         self.desired_replicas.or(self.current_replicas)
     }
+}
+
+/// Whether a kind is what a path names; what a path says of endpoints has lost its last letter.
+fn is_kind(kind: &str, key: &str) -> bool {
+    let stem = |word: &str| word.strip_suffix('s').unwrap_or(word).len();
+    kind[..stem(kind)] == key[..stem(key)]
 }
 
 /// Whether a pod is a replica of this workload.

@@ -24,7 +24,7 @@ pub use self::window::{BadWindow, Window};
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
 /// So many times are looked at for changes: not all of them bring one.
-const LOOKS: usize = 200;
+const LOOKS: usize = 64;
 
 /// What has no next time is looked at again after a day.
 const LATER: Duration = Duration::from_hours(24);

@@ -101,6 +101,11 @@ struct Context<'a> {
     is_lasting: bool,
 }
 
+/// Whether only budgets read it: then its name has a space, which no configured one can have.
+fn is_internal(metric: &str) -> bool {
+    metric.contains(' ')
+}
+
 impl Context<'_> {
     /// The question as budgets see it.
     fn held<'a>(&'a self, ask: Ask<'a>) -> Asked<'a> {
@@ -129,6 +134,14 @@ impl Engine {
     /// # Errors
     /// [`AskError`], in a person's words.
     pub async fn ask(&self, ask: Ask<'_>) -> Result<Answer, AskError> {
+        if is_internal(ask.metric) {
+            return Err(AskError::Unknown);
+        }
+        self.ask_any(ask).await
+    }
+
+    /// The same, also of metrics that nobody else may ask for.
+    pub(super) async fn ask_any(&self, ask: Ask<'_>) -> Result<Answer, AskError> {
         // Read before the binding is made: of a reload in between, the answer counts as outdated.
         let generation = self.generation.load().number();
         let (binding, gathered) = self.gather(ask).await?;
@@ -146,6 +159,9 @@ impl Engine {
     /// # Errors
     /// [`AskError`] where nothing is known of any of them.
     pub async fn ask_each(&self, ask: Ask<'_>, key: &str) -> Result<Answers, AskError> {
+        if is_internal(ask.metric) {
+            return Err(AskError::Unknown);
+        }
         let generation = self.generation.load().number();
         let (binding, gathered) = self.gather(ask).await?;
         let context = self.context(ask, &binding);
@@ -265,6 +281,9 @@ impl Engine {
     /// # Errors
     /// Only when there is no such metric or no source for it; a refusal is part of the explanation.
     pub async fn explain(&self, ask: Ask<'_>) -> Result<Explained, AskError> {
+        if is_internal(ask.metric) {
+            return Err(AskError::Unknown);
+        }
         let (binding, gathered) = self.gather(ask).await?;
         let context = self.context(ask, &binding);
         let now = context.now;

@@ -10,12 +10,14 @@
 //! they agree, and so that a restart forgets nothing.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{Ask, Engine};
 use crate::core::autoscaler::Autoscaler;
@@ -80,7 +82,10 @@ impl Engine {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             looks.tick().await;
-            keeper.look().await;
+            // What cannot be looked at is told, and looked at again: a ledger that stands still would lie.
+            if AssertUnwindSafe(keeper.look()).catch_unwind().await.is_err() {
+                error!("budgets could not be looked at; they stand as they did");
+            }
         }
     }
 
@@ -94,7 +99,7 @@ impl Engine {
             whom: Whom::All,
             patience: PATIENCE,
         };
-        Ok(self.ask(ask).await.map_err(|error| error.to_string())?.reading.value)
+        Ok(self.ask_any(ask).await.map_err(|error| error.to_string())?.reading.value)
     }
 }
 

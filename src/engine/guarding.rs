@@ -16,8 +16,14 @@ use crate::core::refusal::Refusal;
 use crate::core::time::Timestamp;
 use crate::telemetry::Telemetry;
 
-/// So many questions are remembered at once.
-const QUESTIONS: u64 = 10_000;
+/// How much memory what is remembered may take, in bytes.
+const CAPACITY: u64 = 16 << 20;
+
+/// What one question costs beside its own text, about.
+const COST: usize = 1500;
+
+/// So much of a selector is logged.
+const LOGGED: usize = 200;
 
 /// A question is being asked if it was asked within this time: an HPA of a large cluster comes every two
 /// and a half minutes.
@@ -51,7 +57,8 @@ struct Remembered {
 
 impl Memories {
     pub(super) fn new() -> Self {
-        Self(Cache::builder().max_capacity(QUESTIONS).time_to_idle(IDLE).build())
+        let weigher = |question: &Box<str>, _: &_| (question.len() + COST) as u32;
+        Self(Cache::builder().max_capacity(CAPACITY).weigher(weigher).time_to_idle(IDLE).build())
     }
 
     /// What the metric's guards make of what was evaluated. `told`: for people, who change nothing by
@@ -115,7 +122,8 @@ impl Remembered {
             return;
         }
         let was = |guard: &String| self.acting.contains(guard);
-        let (metric, namespace, selector) = (ask.metric, ask.namespace, ask.selector);
+        let (metric, namespace) = (ask.metric, ask.namespace);
+        let selector: String = ask.selector.to_string().chars().take(LOGGED).collect();
         for step in steps.iter().filter(|step| step.acts != was(&step.guard)) {
             let GuardStep { guard, acts, before, after, why } = step;
             telemetry.guard_changed(metric, guard);
@@ -124,13 +132,13 @@ impl Remembered {
             let (before, after) = (value(before), value(after));
             match (guard.as_str(), acts) {
                 ("fallback", true) => {
-                    warn!(metric, namespace, %selector, serves = after, why, "a fallback begins");
+                    warn!(metric, namespace, selector, serves = after, why, "a fallback begins");
                 }
-                ("fallback", false) => info!(metric, namespace, %selector, serves = after, "a fallback ends"),
-                ("activation", true) => info!(metric, namespace, %selector, before, after, why, "not active"),
-                ("activation", false) => info!(metric, namespace, %selector, after, why, "active"),
+                ("fallback", false) => info!(metric, namespace, selector, serves = after, "a fallback ends"),
+                ("activation", true) => info!(metric, namespace, selector, before, after, why, "not active"),
+                ("activation", false) => info!(metric, namespace, selector, after, why, "active"),
                 // These come and go with every value.
-                _ => debug!(metric, namespace, %selector, guard, acts, before, after, why, "guard"),
+                _ => debug!(metric, namespace, selector, guard, acts, before, after, why, "guard"),
             }
         }
         self.acting = acting().map(|step| step.guard.clone()).collect();

@@ -97,6 +97,8 @@ struct Expression {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Target {
+    #[serde(default, rename = "type")]
+    kind: String,
     value: Option<String>,
     average_value: Option<String>,
 }
@@ -117,7 +119,7 @@ impl AutoscalerObject {
             });
             let all: Vec<(&Named, Of)> = external.chain(pods).chain(object).collect();
             for (named, of) in all {
-                let Some(target) = goal(texts, &named.target) else { continue };
+                let Some(target) = goal(texts, &named.target, &of) else { continue };
                 match named.metric.selector.as_ref().map_or(Some(Selector::everything()), selector) {
                     Some(selector) => {
                         wants.push(Want { of, metric: texts.text(&named.metric.name), selector, target });
@@ -160,9 +162,15 @@ fn owner(texts: &mut Pool<Arc<str>>, Reference { kind, name }: &Reference) -> Ow
     Owner { kind: texts.text(&kind.to_ascii_lowercase()), name: texts.text(name) }
 }
 
-fn goal(texts: &mut Pool<Arc<str>>, target: &Target) -> Option<Goal> {
-    let value = target.value.as_deref().map(|value| Goal::Value(texts.text(value)));
-    value.or_else(|| Some(Goal::AverageValue(texts.text(target.average_value.as_deref()?))))
+/// What the controller compares with: of pods always the mean, of others what the target's type says. Where
+/// both fields are there, the API server lets the other one stand.
+fn goal(texts: &mut Pool<Arc<str>>, target: &Target, of: &Of) -> Option<Goal> {
+    let is_mean = *of == Of::Pods || target.kind == "AverageValue" || target.value.is_none();
+    if is_mean {
+        Some(Goal::AverageValue(texts.text(target.average_value.as_deref()?)))
+    } else {
+        Some(Goal::Value(texts.text(target.value.as_deref()?)))
+    }
 }
 
 /// The selector that the controller sends for this one; `None` if it is none.

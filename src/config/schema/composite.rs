@@ -17,6 +17,9 @@ const NO_UNIT: &str = "unspecified";
 /// What a composite reads at most, the parts of its parts included: each is a query of its own.
 const MOST_LEAVES: usize = 32;
 
+/// So many composites may stand within one another, those of the catalog included.
+const MOST_DEEP: usize = 8;
+
 /// The expressions as written.
 pub(in crate::config) struct Expressions<'n> {
     each: Option<(&'n Node, String)>,
@@ -105,6 +108,11 @@ pub(super) fn metric(
     for (level, mistake) in composite.warnings() {
         report(diags, &fields.expressions, level, mistake, false, entries);
     }
+    if depth(&composite) > MOST_DEEP {
+        let message = format!("composites of composites, more than {MOST_DEEP} within one another");
+        diags.error_at(&node.span, message).hint("let it refer to what is further down");
+        return None;
+    }
     if leaves(&composite) > MOST_LEAVES {
         let message = format!("this reads {} signals, more than {MOST_LEAVES}", leaves(&composite));
         diags.error_at(&node.span, message).hint("each of them is a query of its own");
@@ -174,6 +182,11 @@ fn name(diags: &mut Diagnostics, key: &Key) -> bool {
     };
     diags.error_at(&key.span, message).hint(hint);
     false
+}
+
+fn depth(composite: &Composite) -> usize {
+    let of = |part: &Part| part.metric.composite.as_ref().map_or(0, |composite| depth(composite));
+    1 + composite.parts.iter().map(of).max().unwrap_or_default()
 }
 
 fn leaves(composite: &Composite) -> usize {

@@ -183,6 +183,9 @@ fn window(diags: &mut Diagnostics, parts: Parts<'_>, dates: Dates) -> Option<(Wi
     };
     let (span, hint) = match wrong {
         BadWindow::Same => (end_node.span, "for a value at all times, write it as `otherwise`".to_owned()),
+        BadWindow::Often(_) => {
+            (start_node.span, "let it open and close every quarter of an hour at most".to_owned())
+        }
         BadWindow::Dates => (start_node.span, "see `onlyDates` and `exceptDates`".to_owned()),
         BadWindow::Ramp(gap) => {
             (ramp.map_or(start_node.span, |ramp| ramp.span), format!("use `{}` at most", Human(gap)))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::hold::{Cap, Most, hold, hold_each, mean};
 use super::share::{Fleet, Replicas, replicas_now};
-use super::{Breaker, Budget, Guarded, Spend, Standing};
+use super::{Breaker, Budget, Spend, Standing};
 use crate::core::autoscaler::Autoscaler;
 use crate::core::guard::GuardStep;
 use crate::core::justify::Asker;
@@ -84,11 +84,6 @@ impl Account {
     fn may_concern(&self, question: &Asked<'_>) -> bool {
         let Asked { metric, namespace, .. } = question;
         self.budget.guards.iter().any(|entry| entry.guarded.may_be(namespace, metric))
-    }
-
-    fn guards_metric(&self, metric: &str) -> bool {
-        let is_it = |guarded: &Guarded| matches!(guarded, Guarded::Metric(own) if **own == *metric);
-        self.budget.guards.iter().any(|entry| is_it(&entry.guarded))
     }
 
     /// How many replicas this one may have.
@@ -237,7 +232,8 @@ impl Ledger {
                     account.sentence()
                 )));
             }
-            if askers.is_empty() && account.standing.holds() && account.guards_metric(metric) {
+            // Those who ask may be new to us, or ask in a way that is not known to be theirs.
+            if askers.is_empty() && account.standing.holds() {
                 return Err(refuse(format!(
                     "{}; no HPA is known to ask this, so no value is safe",
                     account.sentence()

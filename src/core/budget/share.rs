@@ -29,7 +29,7 @@ struct Member {
 
 /// The replicas that an HPA has asked for last, or else those that it has found.
 pub(super) fn replicas_now(autoscaler: &Autoscaler) -> Option<u32> {
-    autoscaler.desired_replicas.or(autoscaler.current_replicas)
+    autoscaler.wanted()
 }
 
 impl Fleet {
@@ -43,15 +43,17 @@ impl Fleet {
         };
         let mut fleet = Self::default();
         for one in autoscalers.iter().filter(|one| budget.guards(one)) {
-            match (replicas_now(one), budget.price(one, common)) {
-                (Some(replicas), Some(price)) => fleet.members.push(Member {
+            // One that has not decided yet is paid for as what it may not go below.
+            let replicas = replicas_now(one).unwrap_or(one.min_replicas);
+            match budget.price(one, common) {
+                Some(price) => fleet.members.push(Member {
                     namespace: Arc::clone(&one.namespace),
                     name: Arc::clone(&one.name),
                     replicas,
                     most: one.max_replicas,
                     price,
                 }),
-                _ => fleet.is_partial = true,
+                None => fleet.is_partial = true,
             }
         }
         // All replicas of ours must come to the same shares.

@@ -254,6 +254,11 @@ impl<'a> Composed<'a, '_> {
     /// The number of each object that `key` names.
     fn by(&mut self, key: &str) -> Result<Each, Refusal> {
         if let Some(each) = &self.composite.each {
+            if self.composite.value.is_some() {
+                let metric = self.known.metric.name.to_string();
+                let reason = format!("it has no number of each {key}, since it computes on what was folded");
+                return Err(Refusal::NoSeries { metric, reason, certain: false });
+            }
             return self.each_by(each, key);
         }
         let Some(value) = &self.composite.value else { return Ok(Vec::new()) };

@@ -19,6 +19,10 @@ use crate::core::time::{Human, Timestamp};
 /// Failed answers closer to each other are one: several autoscalers that ask at once learn of one failure.
 const APART: Duration = Duration::from_secs(1);
 
+/// After so long without a question an outage and a fallback are forgotten. An autoscaler of a large cluster
+/// asks every two and a half minutes.
+const FORGOTTEN: Duration = Duration::from_mins(3);
+
 /// What was seen of late.
 #[derive(Debug, Clone, Default)]
 pub(super) struct State {
@@ -26,6 +30,8 @@ pub(super) struct State {
     outage: Option<Outage>,
     /// Since when it has been known without a break, while on.
     known_since: Option<Timestamp>,
+    /// When it was asked last.
+    asked: Option<Timestamp>,
     /// The value that was known last, as the other guards left it.
     last: Option<(Reading, Timestamp)>,
 }
@@ -61,6 +67,11 @@ impl Fallback {
         steps: &mut Steps<'_>,
     ) -> Result<Reading, Refusal> {
         let before = guarded.as_ref().ok().map(|reading| reading.value);
+        // What was so before nobody asked for a while says nothing of now.
+        if state.asked.is_some_and(|asked| now.since(asked) > FORGOTTEN) {
+            *state = State { last: state.last.take(), ..State::default() };
+        }
+        state.asked = Some(now);
         let (result, why) = match guarded {
             Ok(reading) => self.known(state, reading, askers, now),
             Err(refusal) => self.refused(state, refusal, askers, now),

@@ -211,7 +211,12 @@ fn every_step_is_told() {
         told(20.0, None),
         ["fallback rests None None: refused for 0s, begins after 1m or 2 refused answers"]
     );
-    assert_eq!(told(35.0, None), ["fallback acts None Some(7.0): the value 7 stands in"]);
+    assert_eq!(
+        told(35.0, None),
+        [
+            "fallback acts None Some(7.0): the value 7 stands in, for 15s the value is not known: queue: no series: none"
+        ]
+    );
     assert_eq!(
         told(50.0, Some(10.0)).last().unwrap(),
         "fallback acts Some(0.0) Some(7.0): the value is known again; in 30s the fallback ends if it stays so"

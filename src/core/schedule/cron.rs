@@ -81,6 +81,11 @@ pub(super) struct Moment {
 }
 
 impl Cron {
+    /// How often it comes on one of its days.
+    pub fn times_a_day(&self) -> usize {
+        self.times.len()
+    }
+
     /// Reads a pattern.
     ///
     /// # Errors

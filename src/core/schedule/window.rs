@@ -32,6 +32,9 @@ pub enum BadWindow {
     /// It would end when it starts.
     #[error("start and end are the same times")]
     Same,
+    /// It would open or close all the time.
+    #[error("a pattern comes {0} times a day, more than {MOST_A_DAY}")]
+    Often(usize),
     /// Its start never falls on a date on which it may open.
     #[error("its start falls on none of these dates")]
     Dates,
@@ -39,6 +42,9 @@ pub enum BadWindow {
     #[error("the ramp is longer than the shortest time between two windows, {}", Human(*.0))]
     Ramp(Duration),
 }
+
+/// A window opens and closes at most so often: a number of replicas that changes sooner helps nobody.
+const MOST_A_DAY: usize = 96;
 
 impl Window {
     /// A window of `value` from each time of `start` to the next of `end`. Before a start that falls on an
@@ -49,6 +55,10 @@ impl Window {
     pub fn new(start: Cron, end: Cron, value: f64, ramp: Duration, dates: Dates) -> Result<Self, BadWindow> {
         if start.is_same(&end) {
             return Err(BadWindow::Same);
+        }
+        let most = start.times_a_day().max(end.times_a_day());
+        if most > MOST_A_DAY {
+            return Err(BadWindow::Often(most));
         }
         let admits = |date: Date| dates.admit(date);
         let within = |(first, last)| start.comes_within(first, last, admits);

@@ -107,7 +107,7 @@ fn while_the_hpas_are_not_known_nobody_who_may_be_held_is_told_anything() {
 }
 
 #[test]
-fn of_a_metrics_own_budget_a_question_of_nobody_is_refused() {
+fn a_question_of_nobody_that_a_budget_may_mean_is_refused() {
     let own =
         Budget { guards: vec![Entry { guarded: Guarded::Metric("queue".into()), price: None }], ..budget() };
     let own = ledger(own, State::Open, Some(900.0), &[]);
@@ -115,6 +115,10 @@ fn of_a_metrics_own_budget_a_question_of_nobody_is_refused() {
     assert!(refusal.to_string().contains("no HPA is known to ask this"), "{refusal}");
     let other = Asked { metric: "latency", ..asked(&[], &[]) };
     assert_eq!(own.apply(other, Ok(reading(1.0)), None), Ok(reading(1.0)));
+    // Who asks may be an HPA that is not known yet, or one that asks in a way not known to be its own.
+    let named = ledger(budget(), State::Open, Some(900.0), &[]);
+    assert!(named.apply(asked(&[], &[]), Ok(reading(1.0)), None).is_err());
+    assert_eq!(named.apply(asked(&[], &[]), Ok(reading(0.0)), None), Ok(reading(0.0)));
 }
 
 #[test]

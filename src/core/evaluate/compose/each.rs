@@ -115,7 +115,7 @@ impl<'a> Composed<'a, '_> {
                 WhenMissing::Default(value) => row.values[*index] = Some(value),
                 WhenMissing::Optional => {}
                 // What has just started has no rate yet.
-                WhenMissing::Required if part.metric.window().is_some() => return Ok(false),
+                WhenMissing::Required if self.is_young(row.of, part) => return Ok(false),
                 WhenMissing::Required => {
                     return Err(Refusal::Incomplete {
                         metric: self.known.metric.name.to_string(),
@@ -126,6 +126,16 @@ impl<'a> Composed<'a, '_> {
             }
         }
         Ok(true)
+    }
+
+    /// Whether a pod is too young to have the rate of this part. Where pods are not known, none is.
+    fn is_young(&self, of: &Series, part: &Part) -> bool {
+        let Some(window) = part.metric.window() else { return false };
+        let (Some(namespace), Some(name)) = (of.labels.get("namespace"), of.labels.get("pod")) else {
+            return false;
+        };
+        let pod = self.question.pods.and_then(|known| known.pod(namespace, name));
+        pod.is_some_and(|pod| self.now.since(pod.created) < window)
     }
 
     /// Adds one part's numbers to the rows.
