@@ -119,9 +119,10 @@ impl fmt::Display for Policy {
                 write!(f, "External inference_requests_in_system, AverageValue {per_replica}")?;
             }
             Signal::Demand(Demand { capacity, window_seconds, drain_seconds, recounts }) => {
-                let (what, again) = match recounts {
-                    false => ("inference_demand_requests_per_second", "but not again"),
-                    true => ("requests per second", "also"),
+                let (what, again) = if recounts {
+                    ("requests per second", "also")
+                } else {
+                    ("inference_demand_requests_per_second", "but not again")
                 };
                 write!(
                     f,

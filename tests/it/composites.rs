@@ -187,7 +187,11 @@ async fn prometheus_says_the_same_of_every_composite() {
         join_all(all.map(|(name, state)| exact(client, state.name, name))).await;
     }
     let (mut wrong, deadline) = (Vec::new(), Instant::now() + seconds(60));
-    println!("{:44} {}", "", states.iter().map(|state| format!("{:>10}", state.name)).collect::<String>());
+    let mut head = format!("{:44} ", "");
+    for state in &states {
+        write!(head, "{:>10}", state.name).expect("memory");
+    }
+    println!("{head}");
     for (name, promql) in &definitions {
         let mut row = format!("{name:44} ");
         for state in &states {

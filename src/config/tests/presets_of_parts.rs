@@ -19,8 +19,10 @@ fn metric(entry: &str) -> Metric {
     checked.metrics[0].metric.clone()
 }
 
-/// Source, window, hold and refresh of each metric that reads something.
-fn reads(metric: &Metric) -> Vec<(Option<String>, Option<u64>, u64, Option<u64>)> {
+/// Source, window, hold and refresh of a metric that reads something.
+type Read = (Option<String>, Option<u64>, u64, Option<u64>);
+
+fn reads(metric: &Metric) -> Vec<Read> {
     let Some(composite) = &metric.composite else {
         let source = metric.source.as_ref().map(ToString::to_string);
         let window = metric.window().map(|window| window.as_secs());
