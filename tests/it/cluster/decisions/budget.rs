@@ -30,7 +30,7 @@ struct Play {
 }
 
 impl Play {
-    async fn put_in(&self, queue: f64, spend: f64) {
+    fn put_in(&self, queue: f64, spend: f64) {
         self.stage.queue(queue);
         self.stage.apart(BILL, spend);
     }
@@ -85,10 +85,10 @@ async fn cluster_prometheus_hpa_budget() {
     play.tell("queue 5, spend 500 of 800").await;
 
     // Where the usual breaker went from 1 to 20.
-    play.put_in(5.0, 900.0).await;
+    play.put_in(5.0, 900.0);
     play.until_open(&replica, true, 20).await;
     let tripped = Instant::now();
-    play.put_in(200.0, 900.0).await;
+    play.put_in(200.0, 900.0);
     play.hpa.assert_holds(&play.stage.fleet, seconds(10)).await;
     play.tell("queue 200, spend 900, for 10 s").await;
     assert_eq!(play.stage.fleet.pods(), 1);
@@ -96,19 +96,19 @@ async fn cluster_prometheus_hpa_budget() {
     play.until_told(&["BudgetExceeded"]).await;
 
     // Well below the limit, and then the least time is over.
-    play.put_in(200.0, 100.0).await;
+    play.put_in(200.0, 100.0);
     play.hpa.until_replicas(&play.stage.fleet, 20, 60).await;
     assert!(tripped.elapsed() > seconds(18), "after {:?}", tripped.elapsed());
     play.tell("queue 200, spend 100, once it was open for 20 s").await;
     play.until_told(&["BudgetExceeded", "BudgetReset"]).await;
 
     // Open, it may shrink, and what was given up does not come back.
-    play.put_in(200.0, 900.0).await;
+    play.put_in(200.0, 900.0);
     play.until_open(&replica, true, 20).await;
-    play.put_in(60.0, 900.0).await;
+    play.put_in(60.0, 900.0);
     play.hpa.until_replicas(&play.stage.fleet, 12, 30).await;
     play.tell("queue 60, spend 900").await;
-    play.put_in(200.0, 900.0).await;
+    play.put_in(200.0, 900.0);
     play.hpa.assert_holds(&play.stage.fleet, seconds(6)).await;
     play.tell("queue 200 again, spend 900, for 6 s").await;
 
@@ -120,7 +120,7 @@ async fn cluster_prometheus_hpa_budget() {
     play.until_open(&replica, false, 30).await;
     play.hpa.until_replicas(&play.stage.fleet, 20, 30).await;
     play.tell("queue 200, spend 100, minimumOpen 1s").await;
-    play.put_in(0.0, 100.0).await;
+    play.put_in(0.0, 100.0);
     play.hpa.until_replicas(&play.stage.fleet, 1, 30).await;
     play.tell("queue 0, spend 100").await;
     play.until_told(&["BudgetExceeded", "BudgetReset", "BudgetExceeded", "BudgetReset"]).await;
@@ -130,7 +130,7 @@ async fn cluster_prometheus_hpa_budget() {
 /// remembered alone keeps it open. The fleet never grows meanwhile. Gives the replica that is left.
 async fn restarted_while_open(play: &Play, mut first: Server) -> Server {
     let (stage, began) = (&play.stage, Instant::now());
-    play.put_in(200.0, 100.0).await;
+    play.put_in(200.0, 100.0);
     let file = stage.configure(stage.prometheus.url(), &configuration("30m"));
     until("the least time is another", seconds(20), async || {
         let taken = first.log().iter().any(|line| line.contains("configuration taken"));
