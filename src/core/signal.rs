@@ -301,7 +301,7 @@ impl fmt::Display for RedisSignal {
             RedisMeasure::ListLength => f.write_str("length of list ")?,
             RedisMeasure::StreamLag { group } => write!(f, "lag of group {group} in stream ")?,
             RedisMeasure::StreamPending { group } => {
-                write!(f, "pending entries of group {group} in stream ")?
+                write!(f, "pending entries of group {group} in stream ")?;
             }
             RedisMeasure::SortedSetCardinality => f.write_str("members of sorted set ")?,
         }

@@ -150,7 +150,7 @@ impl Engine {
         let evaluated = compose(&known, context.question, &context.facts, context.now, None);
         drop(known);
         let reading = self.guarded(ask, &binding, &context, evaluated, None)?;
-        let stamp = self.stamp(ask, generation, gathered, &context, reading.expires);
+        let stamp = Self::stamp(ask, generation, gathered, &context, reading.expires);
         Ok(Answer { reading, stamp })
     }
 
@@ -188,7 +188,7 @@ impl Engine {
         if let Some(ledger) = &context.ledger {
             readings = ledger.apply_each(context.held(ask), readings)?;
         }
-        let stamp = self.stamp(ask, generation, gathered, &context, expires);
+        let stamp = Self::stamp(ask, generation, gathered, &context, expires);
         Ok(Answers { readings, stamp })
     }
 
@@ -259,7 +259,6 @@ impl Engine {
     }
 
     fn stamp(
-        &self,
         ask: Ask<'_>,
         generation: u64,
         gathered: Gathered,

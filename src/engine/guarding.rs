@@ -33,7 +33,7 @@ const ASKED: Duration = Duration::from_mins(3);
 const IDLE: Duration = Duration::from_mins(90);
 
 /// What guards remember, by question.
-pub(super) struct Memories(Cache<Box<str>, Arc<Mutex<Remembered>>>);
+pub(super) struct Memories(Cache<Arc<str>, Arc<Mutex<Remembered>>>);
 
 /// Whose value is guarded.
 #[derive(Clone, Copy)]
@@ -57,7 +57,7 @@ struct Remembered {
 
 impl Memories {
     pub(super) fn new() -> Self {
-        let weigher = |question: &Box<str>, _: &_| (question.len() + COST) as u32;
+        let weigher = |question: &Arc<str>, _: &Arc<Mutex<Remembered>>| (question.len() + COST) as u32;
         Self(Cache::builder().max_capacity(CAPACITY).weigher(weigher).time_to_idle(IDLE).build())
     }
 
@@ -145,7 +145,7 @@ impl Remembered {
     }
 }
 
-fn question(ask: Ask<'_>) -> Box<str> {
+fn question(ask: Ask<'_>) -> Arc<str> {
     let whom = match ask.whom {
         Whom::All => String::new(),
         Whom::Pods(selector) => format!("pods {selector}"),

@@ -32,7 +32,10 @@ fn page(start: i64, series: Vec<Moving>) -> impl Fn() -> String + Send + Sync + 
     }
 }
 
-fn named(series: &[(&str, fn(f64) -> f64)]) -> Vec<Moving> {
+/// A series' name and how it moves.
+type Named<'a> = (&'a str, fn(f64) -> f64);
+
+fn named(series: &[Named<'_>]) -> Vec<Moving> {
     series.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
 }
 

@@ -23,7 +23,7 @@ enum State {
     Untouched,
     /// Being decoded: whoever needs it now goes round in a circle.
     Busy,
-    Made(Made),
+    Made(Box<Made>),
 }
 
 impl<'n> Others<'n> {
@@ -41,11 +41,11 @@ impl<'n> Others<'n> {
         match &self.states.borrow()[index] {
             State::Untouched => {}
             State::Busy => return None,
-            State::Made(made) => return Some(made.clone()),
+            State::Made(made) => return Some(made.as_ref().clone()),
         }
         self.states.borrow_mut()[index] = State::Busy;
         let made = metric::metric(diags, &self.nodes[index], context);
-        self.states.borrow_mut()[index] = State::Made(made.clone());
+        self.states.borrow_mut()[index] = State::Made(Box::new(made.clone()));
         Some(made)
     }
 

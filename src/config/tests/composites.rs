@@ -124,7 +124,7 @@ fn mistakes_are_told_where_they_are() {
     ] {
         let found = said(&metrics);
         if !found.starts_with(expected) || found.lines().count() != 1 {
-            wrong += &format!("{metrics}\n{found}not\n{expected}\n\n");
+            write!(wrong, "{metrics}\n{found}not\n{expected}\n\n").unwrap();
         }
     }
     assert_eq!(wrong, "");

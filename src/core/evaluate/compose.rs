@@ -124,7 +124,7 @@ impl Ages {
     }
 }
 
-impl<'a> Composed<'a, '_> {
+impl Composed<'_, '_> {
     fn value(&mut self) -> Result<Reading, Refusal> {
         let metric = self.known.metric;
         let mut ages = Ages::of_nothing();

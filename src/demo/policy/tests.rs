@@ -42,7 +42,7 @@ fn demand_is_that_of_the_catalog() {
         let (wanted, loading) = (up_to(20.0).ceil(), (up_to(4.0) - 2.0).max(0.0).ceil());
         let mut values = vec![None; composite.parts.len() + Fact::ALL.len()];
         let parts = composite.parts.iter().map(|part| &*part.name);
-        let names = parts.chain(Fact::ALL.map(|fact| fact.name())).collect::<Vec<_>>();
+        let names = parts.chain(Fact::ALL.map(Fact::name)).collect::<Vec<_>>();
         for (name, number) in [
             ("finished", finished),
             ("change", change),

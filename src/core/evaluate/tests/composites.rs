@@ -119,7 +119,7 @@ fn both() -> Vec<(&'static str, Metric, WhenMissing, Snapshot)> {
 fn the_mean_of_maxima_is_not_the_maximum_of_means() {
     let each = "max(waiting / 5.0, kv / 0.8)";
     let mean = Composed::of(both(), Some(each), None, Aggregate::Avg);
-    assert_eq!(mean.number(), (2.0 + 1.0) / 2.0);
+    assert_eq!(mean.number(), f64::midpoint(2.0, 1.0));
     let most = Composed::of(both(), Some(each), None, Aggregate::Max);
     assert_eq!(most.number(), 2.0);
     let folded = Composed::value(both(), "max(waiting / 2.0 / 5.0, kv / 0.8)");
@@ -211,7 +211,7 @@ fn devices_are_joined_by_what_tells_them_apart() {
         ("memory", of("memory"), WhenMissing::Required, memory),
     ];
     let composed = Composed::of(parts, Some("tensor / 0.6 + memory / 0.85"), None, Aggregate::Avg);
-    assert_eq!(composed.number(), (1.5 + 2.0) / 2.0);
+    assert_eq!(composed.number(), f64::midpoint(1.5, 2.0));
     assert_eq!(composed.asked().expect("a reading").elements, 2);
 }
 
@@ -281,9 +281,9 @@ fn autoscaler(selector: &str, desired: u32) -> Arc<Autoscaler> {
 }
 
 fn pods_of_chat() -> Cluster {
-    let of = |name: &str, ready, age: u64, counts| {
-        let created = at(10.0).shifted(-(age as i64) * 1000);
-        Pod { ready, created, counts, ..pod(name, "app=chat", "replicaset=chat-1,deployment=chat") }
+    let of = |name: &str, ready, age: i64, counts| {
+        let created = at(10.0).shifted(-age * 1000);
+        Pod { counts, ready, created, ..pod(name, "app=chat", "replicaset=chat-1,deployment=chat") }
     };
     Cluster::of([
         of("a", true, 4000, true),
