@@ -32,7 +32,7 @@ async fn cluster_prometheus_hpa_activation() {
         sleep(seconds(3)).await;
         stage.tell(format!("queue {noise}, threshold 5"), METRIC, "", &hpa).await;
     }
-    assert_eq!(stage.witness.since(began), [0]);
+    assert_eq!(stage.witness.since(began).await, [0]);
 
     stage.apart(SERIES, 30.0);
     hpa.until_replicas(&stage.fleet, 3, 40).await;
@@ -40,5 +40,5 @@ async fn cluster_prometheus_hpa_activation() {
     stage.apart(SERIES, 4.0);
     hpa.until_replicas(&stage.fleet, 0, 40).await;
     stage.tell("queue 4", METRIC, "", &hpa).await;
-    assert_eq!(stage.witness.since(began), [0, 3, 0]);
+    assert_eq!(stage.witness.since(began).await, [0, 3, 0]);
 }

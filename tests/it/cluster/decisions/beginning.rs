@@ -52,7 +52,7 @@ async fn cluster_prometheus_hpa_new_under_an_open_budget() {
         stage.tell("a new HPA of 5 replicas; queue 200, spend 900", METRIC, SELECTOR, &hpa).await;
         hpa.assert_holds(&stage.fleet, seconds(10)).await;
         stage.tell("10 s later", METRIC, SELECTOR, &hpa).await;
-        assert_eq!(stage.witness.since(began), [5]);
+        assert_eq!(stage.witness.since(began).await, [5]);
         hpa.until_reads("/external/current/averageValue", "5", 10).await;
         hpa.delete().await;
     }

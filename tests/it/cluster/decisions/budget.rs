@@ -175,6 +175,6 @@ async fn restarted_while_open(play: &Play, mut first: Server) -> Server {
     drop(second);
     play.hpa.assert_holds(&stage.fleet, seconds(6)).await;
     play.tell("the third replica alone; queue 200, spend 100").await;
-    assert_eq!(stage.witness.since(began), [12], "replicas asked for since the spend fell");
+    assert_eq!(stage.witness.since(began).await, [12], "replicas asked for since the spend fell");
     third
 }

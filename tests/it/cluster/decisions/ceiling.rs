@@ -39,7 +39,7 @@ async fn cluster_prometheus_hpa_budget_as_a_ceiling() {
     stage.queue(200.0);
     hpa.until_replicas(&stage.fleet, 10, 40).await;
     stage.tell("queue 200 again", METRIC, SELECTOR, &hpa).await;
-    let seen = stage.witness.since(began);
+    let seen = stage.witness.since(began).await;
     println!("          replicas asked for one after the other: {seen:?}");
     assert!(seen.iter().all(|replicas| *replicas <= 10), "{seen:?}");
     stage.queue(0.0);

@@ -37,7 +37,7 @@ async fn cluster_prometheus_hpa_demand_of_loading_pods() {
         stage.tell("the same without knowing", PLAIN, SELECTOR, &hpa).await;
         stage.until_served(DEMAND, SELECTOR, 5.0, 1).await;
     }
-    assert_eq!(stage.witness.since(began), [1, 5]);
+    assert_eq!(stage.witness.since(began).await, [1, 5]);
 
     // They serve, and so does whatever comes after.
     stage.queue(24.0);
@@ -45,7 +45,7 @@ async fn cluster_prometheus_hpa_demand_of_loading_pods() {
     stage.fleet.load_slowly(false);
     hpa.until_replicas(&stage.fleet, 12, 60).await;
     stage.tell("queue 24, all are ready", DEMAND, SELECTOR, &hpa).await;
-    assert_eq!(stage.witness.since(began), [1, 5, 9, 12]);
+    assert_eq!(stage.witness.since(began).await, [1, 5, 9, 12]);
 
     stage.queue(0.0);
     hpa.until_replicas(&stage.fleet, 1, 60).await;

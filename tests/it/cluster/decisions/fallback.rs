@@ -50,7 +50,7 @@ async fn cluster_prometheus_hpa_fallback() {
             "a fallback ends {:?} after its source is well",
             well.elapsed()
         );
-        assert_eq!(stage.witness.since(began), [usual as u64, 4, usual as u64]);
+        assert_eq!(stage.witness.since(began).await, [usual as u64, 4, usual as u64]);
     }
 }
 
@@ -71,17 +71,17 @@ async fn cluster_prometheus_hpa_fallback_of_a_wavering_source() {
     let began = Instant::now();
     waver(&front, seconds(1), 8).await;
     stage.tell("every second refresh failed, 8 times", METRIC, "", &hpa).await;
-    assert_eq!(stage.witness.since(began), [2]);
+    assert_eq!(stage.witness.since(began).await, [2]);
 
     // Down for longer than a value is good for, and then up for as long: one change, and none back.
     let began = Instant::now();
     waver(&front, seconds(7), 3).await;
     stage.tell("down for 7 s and up for 7 s, 3 times", METRIC, "", &hpa).await;
-    assert_eq!(stage.witness.since(began), [2, 5]);
+    assert_eq!(stage.witness.since(began).await, [2, 5]);
 
     hpa.until_replicas(&stage.fleet, 2, 60).await;
     stage.tell("well for 30 s", METRIC, "", &hpa).await;
-    assert_eq!(stage.witness.since(began), [2, 5, 2]);
+    assert_eq!(stage.witness.since(began).await, [2, 5, 2]);
 }
 
 /// The source fails and is well again, so many times.

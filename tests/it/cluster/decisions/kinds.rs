@@ -65,7 +65,7 @@ async fn cluster_prometheus_hpa_budget_of_pods_and_values() {
         stage.fleet.load_slowly(false);
         hpa.assert_holds(&stage.fleet, seconds(8)).await;
         stage.tell("queue 200, spend 900, all are ready", METRIC, SELECTOR, &hpa).await;
-        assert_eq!(stage.witness.since(began), [5]);
+        assert_eq!(stage.witness.since(began).await, [5]);
 
         stage.queue(0.0);
         hpa.until_replicas(&stage.fleet, 1, 30).await;
