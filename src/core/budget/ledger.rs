@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::hold::{Cap, Most, hold, hold_each, mean};
 use super::share::{Fleet, Replicas, replicas_now};
-use super::{Breaker, Budget, Spend, Standing};
+use super::{Breaker, Budget, Guarded, Spend, Standing};
 use crate::core::autoscaler::Autoscaler;
 use crate::core::guard::GuardStep;
 use crate::core::justify::Asker;
@@ -84,6 +84,15 @@ impl Account {
     fn may_concern(&self, question: &Asked<'_>) -> bool {
         let Asked { metric, namespace, .. } = question;
         self.budget.guards.iter().any(|entry| entry.guarded.may_be(namespace, metric))
+    }
+
+    /// Whether a question of nobody that is known may be one of those who are guarded.
+    fn may_mean(&self, question: &Asked<'_>) -> bool {
+        let Asked { metric, namespace, .. } = question;
+        self.budget.guards.iter().any(|entry| match &entry.guarded {
+            Guarded::Metric(own) => **own == **metric,
+            other => other.may_be(namespace, metric),
+        })
     }
 
     /// How many replicas this one may have.
@@ -233,7 +242,7 @@ impl Ledger {
                 )));
             }
             // Those who ask may be new to us, or ask in a way that is not known to be theirs.
-            if askers.is_empty() && account.standing.holds() {
+            if askers.is_empty() && account.standing.holds() && account.may_mean(asked) {
                 return Err(refuse(format!(
                     "{}; no HPA is known to ask this, so no value is safe",
                     account.sentence()

@@ -13,7 +13,9 @@ use crate::support::{Server, replace_file, seconds, until};
 const FOREIGN: [&str; 2] = ["up", "aggregator_unavailable_apiservice"];
 
 /// Ours, exported where there is a cluster to speak to and a certificate to manage, which there is not here.
-const IN_A_CLUSTER: [&str; 5] = [
+const IN_A_CLUSTER: [&str; 6] = [
+    // And where a guard acts.
+    "inferometer_guard_acting",
     "inferometer_budget_lost",
     "inferometer_cluster_watch_errors_total",
     "inferometer_api_service_registered",
