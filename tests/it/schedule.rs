@@ -34,6 +34,8 @@ async fn a_floor_is_served_without_any_source_and_explained() {
     assert_eq!(value.text, "4");
     assert!(value.timestamp.as_second() >= began.as_second() - 1, "{value:?} is as old as its reading");
     assert_eq!(server.client.quantity("anywhere", "floor_later", "").await, "0");
+    // A selector only tells those apart who ask.
+    assert_eq!(server.client.quantity("ai", "floor_now", "for=llama").await, "4");
 
     let path = format!("{EXTERNAL}/namespaces/ai/floor_now?explain=true");
     let explained = server.client.send(Method::GET, &path, &[]).await.json();

@@ -117,6 +117,22 @@ fn a_bad_selector_costs_its_own_metric_only() {
     assert_eq!(sink.metrics.count_bad_selectors(), 4);
 }
 
+/// The API server lets a field stand that does not go with a target's type; the controller looks past it.
+#[test]
+fn a_target_is_what_its_type_says() {
+    let told = Told::new();
+    let sink = sink(&told);
+    let both = |kind: &str| json!({"type": kind, "averageValue": "1", "value": "1000000"});
+    let described = json!({"kind": "Deployment", "name": "d"});
+    let object = |kind: &str| json!({"type": "Object", "object": {"describedObject": described, "metric": {"name": "queue"}, "target": both(kind)}});
+    let pods = json!({"type": "Pods", "pods": {"metric": {"name": "queue"}, "target": both("AverageValue")}});
+    sink.apply(decoded(&autoscaler("one", &[pods, object("AverageValue"), object("Value")])));
+    let known = told.cluster.autoscalers("ai", "queue");
+    let goals: Vec<_> = known[0].wants.iter().map(|want| want.target.clone()).collect();
+    let mean = || Goal::AverageValue("1".into());
+    assert_eq!(goals, [mean(), mean(), Goal::Value("1000000".into())]);
+}
+
 #[test]
 fn the_index_follows_every_change() {
     let told = Told::new();

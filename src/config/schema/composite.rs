@@ -18,7 +18,7 @@ const NO_UNIT: &str = "unspecified";
 const MOST_LEAVES: usize = 32;
 
 /// So many composites may stand within one another, those of the catalog included.
-const MOST_DEEP: usize = 8;
+pub(super) const MOST_DEEP: usize = 8;
 
 /// The expressions as written.
 pub(in crate::config) struct Expressions<'n> {
@@ -109,8 +109,7 @@ pub(super) fn metric(
         report(diags, &fields.expressions, level, mistake, false, entries);
     }
     if depth(&composite) > MOST_DEEP {
-        let message = format!("composites of composites, more than {MOST_DEEP} within one another");
-        diags.error_at(&node.span, message).hint("let it refer to what is further down");
+        diags.error_at(&node.span, too_deep()).hint("let it refer to what is further down");
         return None;
     }
     if leaves(&composite) > MOST_LEAVES {
@@ -182,6 +181,10 @@ fn name(diags: &mut Diagnostics, key: &Key) -> bool {
     };
     diags.error_at(&key.span, message).hint(hint);
     false
+}
+
+pub(super) fn too_deep() -> String {
+    format!("composites of composites, more than {MOST_DEEP} within one another")
 }
 
 fn depth(composite: &Composite) -> usize {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use super::composite::{MOST_DEEP, too_deep};
 use super::metric::{self, Context, Fields};
 use crate::config::decode::string;
 use crate::config::source::quoted;
@@ -49,6 +50,12 @@ impl<'n> Others<'n> {
         Some(made)
     }
 
+    /// Whether so many are being made that another would be one too many.
+    fn is_deep(&self) -> bool {
+        let busy = |state: &&State| matches!(state, State::Busy);
+        self.states.borrow().iter().filter(busy).count() > MOST_DEEP
+    }
+
     fn names(&self) -> impl Iterator<Item = Option<&'n str>> {
         self.nodes.iter().map(|node| node.field("name").and_then(Node::text))
     }
@@ -78,6 +85,10 @@ pub(super) fn metric(
         }
         return None;
     };
+    if others.is_deep() {
+        diags.error_at(&node.span, too_deep()).hint("let it refer to what is further down");
+        return None;
+    }
     let Some(made) = others.make(diags, index, context) else {
         diags
             .error_at(&node.span, format!("`{name}` is made of itself"))

@@ -121,6 +121,10 @@ fn mistakes_are_told_where_they_are() {
             "- name: one\n  preset: inference_requests_waiting\n  value: '1.0'\n".to_owned(),
             "6:10+5 there are no `signals` to compute this from",
         ),
+        (
+            "- name: one\n  signals: { a: { preset: inference_requests_waiting }, b: { promql: vector(1), type: extensive, scope: cluster } }\n  each: a + b\n  aggregate: avg\n".to_owned(),
+            "6:9+5 of `a` and `b` only one is of the whole cluster",
+        ),
     ] {
         let found = said(&metrics);
         if !found.starts_with(expected) || found.lines().count() != 1 {
@@ -136,6 +140,12 @@ fn a_composite_has_an_end() {
         (0..33).map(|n| format!("s{n}: {{ promql: vector({n}), type: extensive }}")).collect();
     let found = said(&format!("- name: one\n  signals: {{ {} }}\n  value: s0\n", signals.join(", ")));
     assert!(found.contains("this reads 33 signals, more than 32"), "{found}");
+    // Each in the one before it: what is asked goes down all of them.
+    let chain: String = (0..2000)
+        .map(|n| format!("- name: m{n}\n  signals: {{ a: {{ metric: m{} }} }}\n  value: a\n", n + 1))
+        .collect();
+    let found = said(&format!("{chain}- name: m2000\n  preset: inference_requests_waiting\n"));
+    assert!(found.contains("more than 8 within one another"), "{found}");
 }
 
 #[test]

@@ -153,6 +153,7 @@ fn mistakes_are_told_with_their_places() {
             "exceptDates: [12-25, 25-12]",
             "10:26+5 `25-12` is no date (write `2026-12-25`, `12-25` for every year, or a range of them like `12-24..01-01`)\n",
         ),
+        ("start", "start: \"*/5 * * * *\"", "7:12+13 a pattern comes 288 times a day, more than 96"),
         ("more", "onlyDates: []", "10:16+2 `onlyDates` has 1 to 366 dates\n"),
         (
             "more",

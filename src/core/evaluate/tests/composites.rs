@@ -193,6 +193,53 @@ fn a_pod_that_lacks_a_part_is_an_error_unless_the_part_may_be_missing() {
 }
 
 #[test]
+fn only_a_young_pod_may_lack_a_rate() {
+    let rates = || snapshot(Rows::default().row("namespace=ml,pod=a", 5.0, &[1.0]).by_pod(), 9.0);
+    let aged = |age: i64| {
+        let created = at(10.0).shifted(-age * 1000);
+        Cluster::of(["a", "b"].map(|name| Pod { created, ..pod(name, "", "") }))
+    };
+    let of = |cluster| {
+        let mut parts = both();
+        let rate = metric(vec![input("vllm", tokens(), Formula::Linear(vec![term(0)]))]);
+        parts.push(("rate", rate, WhenMissing::Required, rates()));
+        let mut composed = Composed::of(parts, Some("waiting + rate"), None, Aggregate::Sum);
+        composed.cluster = cluster;
+        composed.asked().map(|reading| reading.value).map_err(|refusal| refusal.to_string())
+    };
+    assert_eq!(of(Some(aged(60))), Ok(11.0), "what has just started has no rate yet");
+    assert_eq!(of(Some(aged(600))), Err("m: b has no rate".to_owned()));
+    assert_eq!(of(None), Err("m: b has no rate".to_owned()), "where pods are not known, none is young");
+}
+
+#[test]
+fn a_composite_of_folded_numbers_has_none_of_each_pod() {
+    let both = Composed::of(both(), Some("waiting / 5.0"), Some("each * 10.0"), Aggregate::Sum);
+    let selector = Selector::everything();
+    let each = compose_each(&both.known(), both.question(&selector), &both.facts, "pod", at(10.0));
+    assert!(each.expect_err("a refusal").to_string().contains("computes on what was folded"));
+}
+
+#[test]
+fn who_asks_is_told_by_the_question() {
+    let asks = |of: Of, whom: Whom<'_>| {
+        let mut one = Autoscaler::clone(&autoscaler("", 2));
+        one.wants[0].of = of;
+        let selector = Selector::everything();
+        let question = Question { namespace: "ml", selector: &selector, whom, pods: None };
+        !population::asking(&[Arc::new(one)], "m", &question).is_empty()
+    };
+    let object = |kind: &str, name: &str| Of::Object(Owner { kind: kind.into(), name: name.into() });
+    let deployment = Whom::Object { key: "deployment", name: "chat" };
+    assert!(asks(Of::External, Whom::All) && !asks(Of::Pods, Whom::All));
+    assert!(asks(object("deployment", "chat"), deployment) && !asks(object("deployment", "b"), deployment));
+    // All of a namespace is asked for as the namespace's own number.
+    assert!(asks(object("namespace", "ml"), Whom::All) && !asks(object("namespace", "qa"), Whom::All));
+    // What a path says of endpoints has lost its last letter.
+    assert!(asks(object("endpoints", "http"), Whom::Object { key: "endpoint", name: "http" }));
+}
+
+#[test]
 fn devices_are_joined_by_what_tells_them_apart() {
     let device = |rows: &[(&str, f64)]| {
         let rows = rows.iter().fold(Rows::default(), |all, (of, value)| all.row(of, 5.0, &[*value]));
