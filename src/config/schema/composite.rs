@@ -146,12 +146,23 @@ pub(super) fn metric(
 fn of_signals(diags: &mut Diagnostics, fields: &Fields<'_>) {
     let window = fields.window.map(|window| ("window", window.span));
     let hold = fields.hold.map(|hold| ("hold", hold.span));
-    let idle = fields.idle.map(|idle| ("idle", idle.span));
     let source = fields.source.as_ref().map(|source| ("source", source.span));
-    for (name, span) in [window, hold, idle, source].into_iter().flatten() {
+    for (name, span) in [window, hold, source].into_iter().flatten() {
         diags
             .error_at(&span, format!("`{name}` says nothing of a composite"))
             .hint("say it in the signal that it is about");
+    }
+}
+
+/// What is missing is a matter of each signal, in a composite of the catalog as well.
+pub(super) fn refuse_absence(diags: &mut Diagnostics, fields: &Fields<'_>) {
+    let place = fields.value.map(|(_, node)| node.span);
+    let absent = fields.absent.and(place).map(|span| ("absent", span));
+    let idle = fields.idle.map(|idle| ("idle", idle.span));
+    for (name, span) in [absent, idle].into_iter().flatten() {
+        diags
+            .error_at(&span, format!("`{name}` says nothing of a composite"))
+            .hint("make one of your own, with `default` in the signal that it is about");
     }
 }
 

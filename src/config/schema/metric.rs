@@ -150,6 +150,9 @@ fn built(diags: &mut Diagnostics, fields: &Fields<'_>, context: &Context<'_>) ->
             (metric, Some((node, query)))
         }
     };
+    if metric.composite.is_some() {
+        composite::refuse_absence(diags, fields);
+    }
     let metric = common(metric, fields);
     warn(diags, fields, &metric, context.catalog);
     lint::metric(diags, fields, &metric);

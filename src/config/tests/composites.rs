@@ -118,6 +118,14 @@ fn mistakes_are_told_where_they_are() {
             "6:9+5 the numbers of `a` are of each pod, those of `b` are of each UUID and GPU_I_ID: they cannot be joined",
         ),
         (
+            "- name: one\n  preset: inference_saturation\n  idle: zero\n".to_owned(),
+            "6:9+4 `idle` says nothing of a composite",
+        ),
+        (
+            "- name: one\n  preset: inference_saturation\n  absent: zero\n".to_owned(),
+            "5:11+20 `absent` says nothing of a composite",
+        ),
+        (
             "- name: one\n  preset: inference_requests_waiting\n  value: '1.0'\n".to_owned(),
             "6:10+5 there are no `signals` to compute this from",
         ),
