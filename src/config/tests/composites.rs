@@ -149,9 +149,10 @@ fn a_composite_has_an_end() {
     let found = said(&format!("- name: one\n  signals: {{ {} }}\n  value: s0\n", signals.join(", ")));
     assert!(found.contains("this reads 33 signals, more than 32"), "{found}");
     // Each in the one before it: what is asked goes down all of them.
-    let chain: String = (0..2000)
-        .map(|n| format!("- name: m{n}\n  signals: {{ a: {{ metric: m{} }} }}\n  value: a\n", n + 1))
-        .collect();
+    let mut chain = String::new();
+    for n in 0..2000 {
+        write!(chain, "- name: m{n}\n  signals: {{ a: {{ metric: m{} }} }}\n  value: a\n", n + 1).unwrap();
+    }
     let found = said(&format!("{chain}- name: m2000\n  preset: inference_requests_waiting\n"));
     assert!(found.contains("more than 8 within one another"), "{found}");
 }
