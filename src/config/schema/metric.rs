@@ -341,7 +341,9 @@ fn warn(diags: &mut Diagnostics, fields: &Fields<'_>, metric: &Metric, catalog: 
                 .hint("choose another name unless that is meant");
         }
     }
-    let can_idle = metric.inputs.iter().any(|input| !matches!(input.formula, Formula::Linear(_)));
+    let is_composite = metric.composite.is_some();
+    let can_idle =
+        is_composite || metric.inputs.iter().any(|input| !matches!(input.formula, Formula::Linear(_)));
     if let Some(idle) = fields.idle.filter(|idle| idle.value == Missing::Zero && !can_idle) {
         diags
             .warning_at(
