@@ -4,10 +4,9 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::support::front::{Answer, Front};
-use crate::support::{Exposition, Prometheus, SOURCE, Server, seconds, until, value_path};
+use crate::support::{CANARY, Exposition, Prometheus, SOURCE, Server, seconds, until, value_path};
 
 const HTML: &str = "<!DOCTYPE html><html><body><form action=\"/login\">Sign in</form></body></html>";
-const SECRET: &str = "s3cr3t-of-the-proxy";
 
 /// A pod's cache use, the one number of these tests.
 fn good() -> Answer {
@@ -94,10 +93,10 @@ fn faults() -> Vec<(&'static str, Answer, &'static str)> {
         ),
         (
             "no credentials",
-            Answer::Fixed(401, vec![("www-authenticate", "Basic")], SECRET.to_owned()),
+            Answer::Fixed(401, vec![("www-authenticate", "Basic")], CANARY.to_owned()),
             "check the credentials",
         ),
-        ("the wrong credentials", fixed(403, SECRET), "check the credentials"),
+        ("the wrong credentials", fixed(403, CANARY), "check the credentials"),
     ]
 }
 
@@ -141,12 +140,12 @@ async fn wrong_answers_are_named() {
         assert!(problem.message.starts_with(&head), "{what}: {problem}");
         assert!(problem.message.contains(word), "{what}: {word} is not in: {problem}");
         assert!(
-            !problem.message.contains(SECRET) && !problem.message.contains("<html>"),
+            !problem.message.contains(CANARY) && !problem.message.contains("<html>"),
             "{what}: {problem}"
         );
     }
     let log = server.log().join("\n");
-    assert!(!log.contains(SECRET), "a body is in the log");
+    assert!(!log.contains(CANARY), "a body is in the log");
     assert!(server.own_metric("inferometer_source_refreshes_total", &["refused"]).await >= 8.0);
     assert!(server.own_metric("inferometer_source_refreshes_total", &["unusable"]).await >= 6.0);
 }

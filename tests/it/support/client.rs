@@ -1,12 +1,15 @@
 //! An HTTPS client that behaves like the HPA controller's and keeps what it saw.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, Method, StatusCode, Version};
 use serde_json::Value as Json;
 use tokio::time::Instant;
+
+use super::Monitor;
 
 /// What the HPA controller sends.
 pub(crate) const HPA_ACCEPT: &str = "application/vnd.kubernetes.protobuf, */*";
@@ -23,6 +26,8 @@ pub(crate) struct Client {
     http: reqwest::Client,
     /// Sent with every request, before those of the request.
     headers: Vec<(String, String)>,
+    /// Who is shown every answer.
+    monitor: Option<Arc<Monitor>>,
 }
 
 /// An answer as it came.
@@ -92,12 +97,17 @@ impl Client {
             .timeout(Duration::from_secs(20))
             .build()
             .expect("a client");
-        Self { base, http, headers: Vec::new() }
+        Self { base, http, headers: Vec::new(), monitor: None }
     }
 
     /// The same client on the same connections, with these headers in every request.
     pub(crate) fn sending(&self, headers: Vec<(String, String)>) -> Self {
         Self { headers, ..self.clone() }
+    }
+
+    /// The same client, whose answers are held against what our binary promises.
+    pub(crate) fn watched_by(&self, monitor: &Arc<Monitor>) -> Self {
+        Self { monitor: Some(Arc::clone(monitor)), ..self.clone() }
     }
 
     pub(crate) fn base(&self) -> &str {
@@ -117,6 +127,17 @@ impl Client {
     }
 
     pub(crate) async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Reply, reqwest::Error> {
+        let outcome = self.fetch(method, path, headers).await;
+        self.monitor.iter().for_each(|monitor| monitor.saw(path, &outcome));
+        outcome
+    }
+
+    async fn fetch(
         &self,
         method: Method,
         path: &str,

@@ -182,7 +182,7 @@ impl Aggregator {
         if let Some(identity) = identity {
             builder = builder.identity(identity.identity());
         }
-        Self(Client::with(format!("https://{SERVER_NAME}:{port}"), builder))
+        Self(Client::with(format!("https://{SERVER_NAME}:{port}"), builder).watched_by(&server.monitor))
     }
 
     /// Requests for this caller, on the shared connection.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
 use super::command::Process;
-use super::{Client, replace_file, seconds, until};
+use super::{Client, Monitor, replace_file, seconds, until};
 
 /// The name of the configuration file.
 const CONFIGURATION: &str = "config.yaml";
@@ -17,6 +17,8 @@ pub(crate) struct Server {
     pub(crate) client: Client,
     /// Of our own /metrics and health.
     pub(crate) own: Client,
+    /// Sees what these clients and the aggregator's are answered.
+    pub(crate) monitor: Arc<Monitor>,
     log: Arc<Mutex<Vec<String>>>,
     /// Where its configuration is, if it has one.
     directory: Option<TempDir>,
@@ -79,7 +81,9 @@ impl Server {
             addresses(&log.lock().expect("no panic")).ok_or("no line with addresses")
         })
         .await;
-        Self { process, client: Client::new(api), own: Client::new(own), log, directory: None }
+        let monitor = Arc::new(Monitor::default());
+        let (client, own) = (Client::new(api).watched_by(&monitor), Client::new(own).watched_by(&monitor));
+        Self { process, client, own, monitor, log, directory: None }
     }
 
     /// The log so far, a line of JSON each.
@@ -107,12 +111,17 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// What it said last tells why a test failed.
+    /// What it said last tells why a test failed; one that did not fail has kept every promise.
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let log = self.log();
-            eprintln!("--- inferometer\n{}", log[log.len().saturating_sub(12)..].join("\n"));
+        let log = self.log();
+        let lives = matches!(self.process.child().try_wait(), Ok(None));
+        let is_ending = log.iter().any(|line| line.contains("ending: not ready"));
+        let broken = self.monitor.verdict(&log, lives.then_some(self.own.base()), is_ending);
+        if broken.is_empty() && !std::thread::panicking() {
+            return;
         }
+        eprintln!("--- inferometer\n{}", log[log.len().saturating_sub(12)..].join("\n"));
+        assert!(broken.is_empty() || std::thread::panicking(), "promises broken: {broken:#?}");
     }
 }
 
