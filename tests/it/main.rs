@@ -19,6 +19,7 @@ mod differential;
 mod direct;
 mod discovery;
 mod examples;
+mod faults;
 mod fleet;
 mod identity;
 mod kubectl;

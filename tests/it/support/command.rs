@@ -18,6 +18,10 @@ impl Process {
         &mut self.0
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// SIGKILL, and no more children of that name.
     pub(crate) fn kill(&mut self) {
         let _ = self.0.kill();

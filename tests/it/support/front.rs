@@ -1,6 +1,7 @@
 //! A query API in front of a Prometheus, or instead of one, that answers as told.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,9 +12,17 @@ use futures_util::{StreamExt as _, stream};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::net::TcpListener;
-use tokio::time::sleep;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
 
 use super::Client;
+use super::secure::Secure;
+
+/// How many questions a source is asked at once, at most (I7).
+pub(crate) const AT_ONCE: usize = 8;
+
+/// One that was given up is told of by the end of its connection, which may come a little later.
+const GIVEN_UP_WITHIN: Duration = Duration::from_secs(1);
 
 /// What a query is answered with.
 #[derive(Debug, Clone)]
@@ -26,6 +35,12 @@ pub(crate) enum Answer {
     Fixed(u16, Vec<(&'static str, &'static str)>, String),
     /// These series: labels as JSON, and the value. Sampled just now.
     Series(Vec<(serde_json::Value, f64)>),
+    /// The same, sampled so long ago.
+    Aged(Duration, Vec<(serde_json::Value, f64)>),
+    /// This, so much later.
+    Late(Duration, Box<Answer>),
+    /// Each of these in turn, a question each.
+    Turns(Vec<Answer>),
 }
 
 pub(crate) struct Front {
@@ -36,8 +51,13 @@ pub(crate) struct Front {
 struct Shared {
     behind: Option<Client>,
     answer: Mutex<Answer>,
-    queries: Mutex<Vec<String>>,
+    /// The forms that came.
+    forms: Mutex<Vec<Vec<(String, String)>>>,
     guard: Mutex<Guard>,
+    room: Semaphore,
+    most: AtomicUsize,
+    /// How many questions came while there was no room for them.
+    crowded: AtomicUsize,
 }
 
 /// Whom to answer.
@@ -54,20 +74,38 @@ struct Guard {
 impl Front {
     pub(crate) async fn start(behind: Option<&str>, answer: Answer) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-        let address = listener.local_addr().expect("its address");
+        let (front, app) = Self::at(listener.local_addr().expect("its address"), behind, answer);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        front
+    }
+
+    /// The same over TLS.
+    pub(crate) async fn secure(listener: Secure, answer: Answer) -> Self {
+        let (front, app) = Self::at(listener.address(), None, answer);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        front
+    }
+
+    fn at(address: SocketAddr, behind: Option<&str>, answer: Answer) -> (Self, axum::Router) {
         let shared = Arc::new(Shared {
             behind: behind.map(|url| Client::new(url.to_owned())),
             answer: Mutex::new(answer),
-            queries: Mutex::default(),
+            forms: Mutex::default(),
             guard: Mutex::default(),
+            room: Semaphore::new(AT_ONCE),
+            most: AtomicUsize::new(0),
+            crowded: AtomicUsize::new(0),
         });
         let app = axum::Router::new().fallback(respond).with_state(Arc::clone(&shared));
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { address, shared }
+        (Self { address, shared }, app)
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     pub(crate) fn set(&self, answer: Answer) {
@@ -76,7 +114,18 @@ impl Front {
 
     /// Every query so far.
     pub(crate) fn queries(&self) -> Vec<String> {
-        self.shared.queries.lock().expect("no panic").clone()
+        let forms = self.forms();
+        forms.iter().map(|form| form.iter().map(|(_, value)| value.as_str()).collect()).collect()
+    }
+
+    /// What each query came with: names and values.
+    pub(crate) fn forms(&self) -> Vec<Vec<(String, String)>> {
+        self.shared.forms.lock().expect("no panic").clone()
+    }
+
+    /// The most questions that were asked at once.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.shared.most.load(Ordering::Relaxed)
     }
 
     /// Answers those only who bear one of these tokens.
@@ -89,6 +138,14 @@ impl Front {
     pub(crate) fn tokens_seen(&self) -> (Option<String>, usize) {
         let guard = self.shared.guard.lock().expect("no panic");
         (guard.last.clone(), guard.refused)
+    }
+}
+
+impl Drop for Front {
+    /// Nobody was ever asked too much at once.
+    fn drop(&mut self) {
+        let crowded = self.shared.crowded.load(Ordering::Relaxed);
+        assert!(crowded == 0 || std::thread::panicking(), "I7: {crowded} questions beyond {AT_ONCE} at once");
     }
 }
 
@@ -114,11 +171,37 @@ async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Respons
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let form = to_bytes(request.into_body(), 1 << 20).await.unwrap_or_default();
-    let query: String = form_urlencoded::parse(&form).map(|(_, value)| value.into_owned()).collect();
-    shared.queries.lock().expect("no panic").push(query.clone());
+    let pairs: Vec<(String, String)> = form_urlencoded::parse(&form).into_owned().collect();
+    let query: String = pairs.iter().map(|(_, value)| value.as_str()).collect();
+    let turn = {
+        let mut forms = shared.forms.lock().expect("no panic");
+        forms.push(pairs);
+        forms.len()
+    };
+    let room = timeout(GIVEN_UP_WITHIN, shared.room.acquire()).await;
+    if room.is_err() {
+        shared.crowded.fetch_add(1, Ordering::Relaxed);
+    }
+    shared.most.fetch_max(AT_ONCE - shared.room.available_permits(), Ordering::Relaxed);
     let answer = shared.answer.lock().expect("no panic").clone();
+    give(answer, &shared, &query, &form, turn).await
+}
+
+/// Answers the question that came as the `turn`-th.
+async fn give(mut answer: Answer, shared: &Shared, query: &str, form: &[u8], turn: usize) -> Response {
+    loop {
+        answer = match answer {
+            Answer::Turns(mut each) => each.swap_remove(turn % each.len()),
+            Answer::Late(delay, then) => {
+                sleep(delay).await;
+                *then
+            }
+            _ => break,
+        };
+    }
     match answer {
-        Answer::Pass => forward(&shared, &form).await.into_response(),
+        Answer::Turns(_) | Answer::Late(..) => unreachable!("they have been taken"),
+        Answer::Pass => forward(shared, form).await.into_response(),
         Answer::BrokenOff(beginning) => {
             let chunks = [Ok(beginning), Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe))];
             // Not before the beginning has left.
@@ -143,9 +226,11 @@ async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Respons
         // Which engines are there: those that these tests are about.
         Answer::Series(_) if query.contains("group by (__name__)") => {
             let engines = ["vllm:num_requests_running", "DCGM_FI_DEV_FB_FREE"];
-            vector(&engines.map(|series| (serde_json::json!({ "series": series }), 1.0))).into_response()
+            let engines = engines.map(|series| (serde_json::json!({ "series": series }), 1.0));
+            vector(&engines, Duration::ZERO).into_response()
         }
-        Answer::Series(series) => vector(&series).into_response(),
+        Answer::Series(series) => vector(&series, Duration::ZERO).into_response(),
+        Answer::Aged(age, series) => vector(&series, age).into_response(),
     }
 }
 
@@ -155,8 +240,8 @@ async fn forward(shared: &Shared, form: &[u8]) -> Vec<u8> {
     behind.send(Method::GET, &format!("/api/v1/query?{form}"), &[]).await.body
 }
 
-/// Every series with its number and its time, as a compiled query of one gauge has them.
-fn vector(series: &[(serde_json::Value, f64)]) -> String {
+/// Every series with its number and its time, `age` ago, as a compiled query of one gauge has them.
+fn vector(series: &[(serde_json::Value, f64)], age: Duration) -> String {
     let now = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;
     let part = |labels: &serde_json::Value, part: &str, value: f64| {
         let mut labels = labels.clone();
@@ -165,7 +250,9 @@ fn vector(series: &[(serde_json::Value, f64)]) -> String {
     };
     let result: Vec<_> = series
         .iter()
-        .flat_map(|(labels, value)| [part(labels, "0", *value), part(labels, "t", now)])
+        .flat_map(|(labels, value)| {
+            [part(labels, "0", *value), part(labels, "t", now - age.as_secs_f64())]
+        })
         .collect();
     serde_json::json!({ "status": "success", "data": { "resultType": "vector", "result": result } })
         .to_string()

@@ -1,0 +1,116 @@
+//! Between us and a source.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep};
+
+use super::{HEAD, WHOLE, all_are_whole, configuration, failure, three};
+use crate::support::front::{AT_ONCE, Answer, Front};
+use crate::support::proxy::{Mode, Proxy};
+use crate::support::{Server, seconds, until};
+
+/// What happens to the answers of a source of this name, and words of what is told of it.
+fn modes() -> Vec<(String, Mode, &'static str)> {
+    let late = "no answer within 1s";
+    let mut all: Vec<(String, Mode, &str)> = [
+        ("refused", Mode::Refuse, ""),
+        ("black-hole", Mode::BlackHole, late),
+        ("delayed", Mode::Delay(seconds(3)), late),
+        ("throttled", Mode::Throttle(100), late),
+        ("half-closed", Mode::HalfClose, ""),
+        ("reset-at-once", Mode::ResetAfter(0), ""),
+        ("reset-in-its-head", Mode::ResetAfter(40), ""),
+        ("reset-in-its-body", Mode::ResetAfter(400), ""),
+    ]
+    .map(|(name, mode, words)| (name.to_owned(), mode, words))
+    .into();
+    // Somewhere in each of its rows.
+    all.extend([0, 1, 60, 130, 230, 330, 430, 530, 600].map(|at| {
+        let words = "answer broke off";
+        (format!("cut-at-{at}"), Mode::CutBody(at), words)
+    }));
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sum_is_whole_or_unknown() {
+    let front = Front::start(None, three()).await;
+    let proxies = join_all(modes().iter().map(|_| Proxy::to(front.port()))).await;
+    let cases: Vec<_> = modes().into_iter().zip(proxies).collect();
+    let names = || cases.iter().map(|((name, ..), _)| name.as_str());
+    let sources: Vec<_> = cases
+        .iter()
+        .map(|((name, ..), proxy)| (name.clone(), format!("url: \"{}\", timeout: 1s", proxy.url())))
+        .collect();
+    let server = Server::configured(&configuration(&sources)).await;
+    all_are_whole(&server, names()).await;
+
+    let began = jiff::Timestamp::now();
+    cases.iter().for_each(|((_, mode, _), proxy)| proxy.set(*mode));
+    join_all(cases.iter().map(async |((name, _, words), _)| {
+        let told = failure(&server, name).await;
+        assert!(told.contains(words) && !told.is_empty(), "{name}: {told}");
+        // What was told before the fault is told on, with its time.
+        for _ in 0..5 {
+            let value = server.client.value("ai", name, "").await;
+            let value = value.unwrap_or_else(|problem| panic!("{name}: {problem}"));
+            assert_eq!(value.text, WHOLE, "{name}");
+            assert!(value.timestamp <= began, "{name}: {} is after {began}", value.timestamp);
+            sleep(Duration::from_millis(50)).await;
+        }
+    }))
+    .await;
+    let well = server.client.get_as("/readyz", "*/*").await;
+    assert_eq!(well.text(), "ok");
+
+    // Nothing is known to one that starts now, and a part of an answer is nothing.
+    let cold = Server::configured(&configuration(&sources)).await;
+    join_all(names().map(async |name| {
+        let problem = cold.client.problem("ai", name, "").await;
+        assert_eq!(problem.code, 503, "{problem}");
+    }))
+    .await;
+
+    cases.iter().for_each(|(_, proxy)| proxy.set(Mode::Pass));
+    all_are_whole(&server, names()).await;
+    all_are_whole(&cold, names()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_source_is_asked_eight_at_a_time() {
+    const SIGNALS: usize = 20;
+    let front = Front::start(None, Answer::Late(Duration::from_millis(1200), Box::new(three()))).await;
+    let metrics: String = (0..SIGNALS)
+        .map(|n| format!("- {{ name: m{n}, type: extensive, promql: \"waiting + {n}\", refresh: 15s }}\n"))
+        .collect();
+    let yaml = format!("{HEAD}sources:\n- {{ name: slow, prometheus: {{ url: \"{}\" }} }}\nmetrics:\n{metrics}", front.url());
+    let server = Server::configured(&yaml).await;
+    let asked = Instant::now();
+    // Several ask for each at the same time. That they are answered within a second is seen to by the client.
+    let cold = (0..3 * SIGNALS).map(async |n| server.client.problem("ai", &format!("m{}", n % SIGNALS), "").await);
+    for problem in join_all(cold).await {
+        assert_eq!(problem.code, 503, "{problem}");
+    }
+    until("all are known", seconds(30), async || {
+        for n in 0..SIGNALS {
+            let value = server.client.value("ai", &format!("m{n}"), "").await.map_err(|problem| problem.to_string())?;
+            assert_eq!(value.text, WHOLE);
+        }
+        Ok::<_, String>(())
+    })
+    .await;
+    assert_eq!(front.most_at_once(), AT_ONCE, "as many as may be, and no more");
+    // One question a signal, however many asked for it; on a slow machine the next may be due.
+    let queries = front.queries();
+    let twice = (0..SIGNALS).filter(|n| queries.iter().filter(|query| query.contains(&format!("waiting + {n})"))).count() > 1);
+    assert!(asked.elapsed() > seconds(12) || twice.count() == 0, "{queries:#?}");
+    // In memory, nothing of this is felt.
+    let quick = async || server.own_metric("inferometer_api_request_seconds_bucket", &["le=\"0.01\""]).await;
+    let before = quick().await;
+    for n in 0..100 {
+        server.client.quantity("ai", &format!("m{}", n % SIGNALS), "").await;
+    }
+    let at_once = quick().await - before;
+    assert!(at_once > 90.0, "{at_once} of 100 within 10 ms");
+}
