@@ -1,13 +1,17 @@
 //! Takes a changed configuration while serving: as a whole, or not at all.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
 use tracing::{error, info, warn};
 
 use super::definitions::Sources;
 use crate::catalog::Catalog;
+use crate::config::schema::MAX_BYTES;
 use crate::engine::Engine;
 use crate::source::Definition;
 use crate::telemetry::Telemetry;
@@ -35,7 +39,8 @@ impl Reloader {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let content = tokio::fs::read(&self.path).await.ok();
+            let path = self.path.clone();
+            let content = spawn_blocking(move || content(&path)).await.ok().flatten();
             if content != self.seen {
                 self.seen = content;
                 self.take();
@@ -60,6 +65,13 @@ impl Reloader {
             }
         }
     }
+}
+
+/// As much of the file as a configuration may have, and a byte more: what is longer is refused anyway.
+pub(super) fn content(path: &Path) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    File::open(path).ok()?.take(MAX_BYTES + 1).read_to_end(&mut content).ok()?;
+    Some(content)
 }
 
 /// A diagnostic as one line of a log.

@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 use super::adapter::{Adapter, Listeners, bind};
 use super::cluster::{InCluster, Joined};
 use super::definitions::{self, Sources};
-use super::reload::{Reloader, one_line};
+use super::reload::{Reloader, content, one_line};
 use crate::catalog::Catalog;
 use crate::config::Configuration;
 use crate::core::workload::Inventory;
@@ -138,7 +138,7 @@ async fn serve(args: Args) -> Result<ExitCode> {
     let inventory = joined.as_ref().map(|joined| Arc::clone(&joined.cluster) as Arc<dyn Inventory>);
     let mut sources = Sources::new(inventory.clone());
     // The content first: a change between the two reads is then seen as a change.
-    let seen = config.as_ref().and_then(|path| std::fs::read(path).ok());
+    let seen = config.as_ref().and_then(|path| content(path));
     let configuration = match &config {
         None => Configuration::default(),
         Some(path) => match sources.read(path, &catalog) {

@@ -37,7 +37,7 @@ pub const API_VERSION: &str = "inferometer.dev/v1alpha1";
 /// The kind of a configuration document.
 pub const KIND: &str = "Configuration";
 /// The largest file read; [`parse`] has the same bound.
-const MAX_BYTES: u64 = 1024 * 1024;
+pub const MAX_BYTES: u64 = 1024 * 1024;
 
 /// What a user has configured.
 #[derive(Debug, Clone, Default)]

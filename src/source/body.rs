@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::SourceError;
 use crate::core::time::Human;
 
+/// What is read is kept in pieces of this size until it is known how much it is.
+const PIECE: usize = 256 << 10;
+
 /// The body, up to `limit` bytes after decompression. `timeout` is the request's, for the message.
 ///
 /// # Errors
@@ -20,7 +23,9 @@ pub(crate) async fn read_limited(
     if announced > limit {
         return Err(too_large());
     }
-    let mut body = Vec::with_capacity(announced);
+    // One buffer that grows would at times be there twice.
+    let (mut full, mut piece) = (Vec::new(), Vec::with_capacity(announced));
+    let (mut length, mut free) = (0, announced.max(PIECE));
     loop {
         let chunk = response.chunk().await.map_err(|error| {
             if error.is_timeout() {
@@ -29,12 +34,28 @@ pub(crate) async fn read_limited(
                 SourceError::Unreachable(format!("answer broke off: {}", root_cause(&error)))
             }
         })?;
-        let Some(chunk) = chunk else { return Ok(body) };
-        if body.len() + chunk.len() > limit {
+        let Some(chunk) = chunk else { return Ok(joined(full, piece, length)) };
+        length += chunk.len();
+        if length > limit {
             return Err(too_large());
         }
-        body.extend_from_slice(&chunk);
+        if chunk.len() > free {
+            full.push(std::mem::take(&mut piece));
+            free = PIECE.max(chunk.len());
+        }
+        free -= chunk.len();
+        piece.extend_from_slice(&chunk);
     }
+}
+
+/// The pieces in one, each gone as soon as it is copied.
+fn joined(full: Vec<Vec<u8>>, last: Vec<u8>, length: usize) -> Vec<u8> {
+    if full.is_empty() {
+        return last;
+    }
+    let mut body = Vec::with_capacity(length);
+    full.into_iter().chain([last]).for_each(|piece| body.extend_from_slice(&piece));
+    body
 }
 
 /// The innermost message of an error: the outer ones repeat the URL, which may carry secrets.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode};
 
 use super::SourceError;
 use super::body::root_cause;
@@ -63,7 +63,10 @@ impl Http {
         if let Some(known) = self.client.load().as_ref().filter(|known| known.0 == fingerprint) {
             return Ok(known.1.clone());
         }
-        let client = self.build()?;
+        let client = self
+            .builder()?
+            .build()
+            .map_err(|error| unusable("the client's TLS settings", &error))?;
         self.client.store(Some(Arc::new((fingerprint, client.clone()))));
         Ok(client)
     }
@@ -96,10 +99,7 @@ impl Http {
         SourceError::Unreachable(format!("{peer}: {}", root_cause(error)))
     }
 
-    fn build(&self) -> Result<Client, SourceError> {
-        let unusable = |what: &str, error: &dyn std::error::Error| {
-            SourceError::Credentials(format!("{what} cannot be used: {}", root_cause(error)))
-        };
+    fn builder(&self) -> Result<ClientBuilder, SourceError> {
         // Without a provider the builder would panic; the first one installed stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
@@ -132,6 +132,13 @@ impl Http {
             })?;
             builder = builder.identity(identity);
         }
-        builder.build().map_err(|error| unusable("the client's TLS settings", &error))
+        Ok(builder)
     }
 }
+
+fn unusable(what: &str, error: &dyn std::error::Error) -> SourceError {
+    SourceError::Credentials(format!("{what} cannot be used: {}", root_cause(error)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,15 +6,14 @@ use serde_json::Value as Json;
 use crate::support::front::Answer;
 use crate::support::{Server, of_pod, seconds, until, value_path};
 
-//mod engines;
-//mod floods;
-//mod memory;
-//mod names;
+mod engines;
+mod files;
+mod floods;
 mod network;
-//mod numbers;
-//mod redis;
-//mod replicas;
-//mod tls;
+mod numbers;
+mod redis;
+mod replicas;
+mod tls;
 
 const HEAD: &str = "apiVersion: inferometer.dev/v1alpha1\nkind: Configuration\n";
 

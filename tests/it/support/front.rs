@@ -37,6 +37,8 @@ pub(crate) enum Answer {
     Series(Vec<(serde_json::Value, f64)>),
     /// The same, sampled so long ago.
     Aged(Duration, Vec<(serde_json::Value, f64)>),
+    /// The same, sampled just now, with these fields beside `data`.
+    Beside(serde_json::Value, Vec<(serde_json::Value, f64)>),
     /// This, so much later.
     Late(Duration, Box<Answer>),
     /// Each of these in turn, a question each.
@@ -231,6 +233,13 @@ async fn give(mut answer: Answer, shared: &Shared, query: &str, form: &[u8], tur
         }
         Answer::Series(series) => vector(&series, Duration::ZERO).into_response(),
         Answer::Aged(age, series) => vector(&series, age).into_response(),
+        Answer::Beside(more, series) => {
+            let mut answer: serde_json::Value =
+                serde_json::from_str(&vector(&series, Duration::ZERO)).expect("JSON");
+            let fields = answer.as_object_mut().zip(more.as_object().cloned());
+            fields.into_iter().for_each(|(answer, more)| answer.extend(more));
+            answer.to_string().into_response()
+        }
     }
 }
 

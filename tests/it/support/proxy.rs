@@ -113,7 +113,7 @@ async fn relay(stream: &mut TcpStream, upstream: &mut TcpStream, mode: Mode) {
             // Of a body that is cut, the head counts for nothing.
             let mut head = (mode == Mode::CutBody(most)).then(Vec::new);
             let mut chunk = vec![0; pace.map_or(16 << 10, |a_second| a_second.div_ceil(50).max(1))];
-            while left > 0 && let Ok(read @ 1..) = from_server.read(&mut chunk).await {
+            while (left > 0 || head.is_some()) && let Ok(read @ 1..) = from_server.read(&mut chunk).await {
                 let mut ends = read.min(left);
                 if let Some(seen) = &mut head {
                     let before = seen.len();
