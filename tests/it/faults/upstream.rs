@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::Value as Json;
 
 use crate::support::front::Answer;
-use crate::support::{Server, of_pod, seconds, until, value_path};
+use crate::support::{Problem, Server, Value, of_pod, seconds, until, value_path};
 
 mod engines;
 mod files;
@@ -39,6 +39,11 @@ fn configuration(sources: &[(String, String)]) -> String {
     format!("{HEAD}sources:\n{sources}metrics:\n{metrics}")
 }
 
+/// What is answered, however long it takes a client that asks for much at once to see it.
+async fn answer(server: &Server, metric: &str) -> Result<Value, Problem> {
+    server.client.get(&value_path("ai", metric, "")).await.value(metric)
+}
+
 /// What is known of a metric's first signal.
 async fn input(server: &Server, metric: &str) -> Json {
     let path = value_path("ai", metric, "") + "?explain=true";
@@ -59,7 +64,7 @@ async fn all_are_whole(server: &Server, metrics: impl Iterator<Item = &str>) {
     join_all(metrics.map(async |metric| {
         until(&format!("{metric} is whole"), seconds(30), async || {
             let input = input(server, metric).await;
-            match server.client.value("ai", metric, "").await {
+            match answer(server, metric).await {
                 Ok(value) if value.text == WHOLE && input["failure"].is_null() => Ok(()),
                 Ok(value) => Err(format!("{} {}", value.text, input["failure"])),
                 Err(problem) => Err(problem.to_string()),

@@ -5,10 +5,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
-use super::{HEAD, WHOLE, all_are_whole, configuration, failure, three};
+use super::{HEAD, WHOLE, all_are_whole, answer, configuration, failure, three};
 use crate::support::front::{AT_ONCE, Answer, Front};
 use crate::support::proxy::{Mode, Proxy};
-use crate::support::{Server, seconds, until, value_path};
+use crate::support::{CANARY, Server, seconds, until, value_path};
 
 /// What happens to the answers of a source of this name, and words of what is told of it.
 fn modes() -> Vec<(String, Mode, &'static str)> {
@@ -26,10 +26,8 @@ fn modes() -> Vec<(String, Mode, &'static str)> {
     .map(|(name, mode, words)| (name.to_owned(), mode, words))
     .into();
     // Somewhere in each of its rows.
-    all.extend([0, 1, 60, 130, 230, 330, 430, 530, 600].map(|at| {
-        let words = "answer broke off";
-        (format!("cut-at-{at}"), Mode::CutBody(at), words)
-    }));
+    let cuts = [0, 1, 60, 130, 230, 330, 430, 530, 600];
+    all.extend(cuts.map(|at| (format!("cut-at-{at}"), Mode::CutBody(at), "answer broke off")));
     all
 }
 
@@ -39,10 +37,12 @@ async fn a_sum_is_whole_or_unknown() {
     let proxies = join_all(modes().iter().map(|_| Proxy::to(front.port()))).await;
     let cases: Vec<_> = modes().into_iter().zip(proxies).collect();
     let names = || cases.iter().map(|((name, ..), _)| name.as_str());
-    let sources: Vec<_> = cases
-        .iter()
-        .map(|((name, ..), proxy)| (name.clone(), format!("url: \"{}\", timeout: 1s", proxy.url())))
-        .collect();
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let token = folder.path().join("token");
+    std::fs::write(&token, CANARY).expect("writable");
+    let auth = format!("auth: {{ bearerTokenFile: \"{}\" }}", token.display());
+    let source = |proxy: &Proxy| format!("url: \"{}\", timeout: 1s, {auth}", proxy.url());
+    let sources: Vec<_> = cases.iter().map(|((name, ..), proxy)| (name.clone(), source(proxy))).collect();
     let server = Server::configured(&configuration(&sources)).await;
     all_are_whole(&server, names()).await;
 
@@ -53,7 +53,7 @@ async fn a_sum_is_whole_or_unknown() {
         assert!(told.contains(words) && !told.is_empty(), "{name}: {told}");
         // What was told before the fault is told on, with its time.
         for _ in 0..5 {
-            let value = server.client.value("ai", name, "").await;
+            let value = answer(&server, name).await;
             let value = value.unwrap_or_else(|problem| panic!("{name}: {problem}"));
             assert_eq!(value.text, WHOLE, "{name}");
             assert!(value.timestamp <= began, "{name}: {} is after {began}", value.timestamp);
@@ -67,7 +67,7 @@ async fn a_sum_is_whole_or_unknown() {
     // Nothing is known to one that starts now, and a part of an answer is nothing.
     let cold = Server::configured(&configuration(&sources)).await;
     join_all(names().map(async |name| {
-        let problem = cold.client.problem("ai", name, "").await;
+        let problem = answer(&cold, name).await.expect_err("a part of the sum");
         assert_eq!(problem.code, 503, "{problem}");
     }))
     .await;
@@ -97,7 +97,7 @@ async fn a_slow_source_is_asked_eight_at_a_time() {
     }
     until("all are known", seconds(30), async || {
         for n in 0..SIGNALS {
-            let value = server.client.value("ai", &format!("m{n}"), "").await.map_err(|problem| problem.to_string())?;
+            let value = answer(&server, &format!("m{n}")).await.map_err(|problem| problem.to_string())?;
             assert_eq!(value.text, WHOLE);
         }
         Ok::<_, String>(())

@@ -7,7 +7,7 @@ use crate::support::command::{inferometer, text};
 use crate::support::front::Front;
 use crate::support::pki::{Authority, Issued, Subject};
 use crate::support::secure::Secure;
-use crate::support::{Load, Server, replace_file, seconds, until, value_path};
+use crate::support::{CANARY, Load, Server, replace_file, seconds, until, value_path};
 
 const HERE: &[&str] = &["127.0.0.1", "localhost"];
 
@@ -44,7 +44,7 @@ async fn who_cannot_prove_who_it_is_is_not_asked() {
             ((*name).to_owned(), format!("url: \"{}\", caFile: \"{}\", {auth}", https(front), ca.display()))
         })
         .collect();
-    std::fs::write(folder.path().join("password"), "canary-that-nobody-may-hear").expect("writable");
+    std::fs::write(folder.path().join("password"), CANARY).expect("writable");
     let server = Server::configured(&configuration(&sources)).await;
     all_are_whole(&server, ["good"].into_iter()).await;
     for ((name, _, words), (front, _)) in cases.iter().zip(&fronts).skip(1) {
@@ -125,7 +125,7 @@ fn nothing_turns_verification_off() {
         "scrape: { targets: [{ url: \"https://h\", namespace: a, WORD }] }",
         "scrape: { pods: { selector: a=b, scheme: https, WORD } }",
     ];
-    let words = ["insecure", "insecureSkipVerify", "insecureSkipTLSVerify", "skipVerify", "unsafeSsl", "verify", "tls"];
+    let words = ["insecure", "insecureSkipVerify", "insecureSkipTLSVerify", "skipVerify", "unsafeSsl", "verify", "tlsVerify"];
     let all: Vec<_> = words.iter().flat_map(|word| kinds.map(|kind| kind.replace("WORD", &format!("{word}: true")))).collect();
     let sources: String = all.iter().enumerate().map(|(n, source)| format!("- {{ name: s{n}, {source} }}\n")).collect();
     let folder = tempfile::tempdir().expect("a temporary directory");
