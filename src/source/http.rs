@@ -63,10 +63,8 @@ impl Http {
         if let Some(known) = self.client.load().as_ref().filter(|known| known.0 == fingerprint) {
             return Ok(known.1.clone());
         }
-        let client = self
-            .builder()?
-            .build()
-            .map_err(|error| unusable("the client's TLS settings", &error))?;
+        let client =
+            self.builder()?.build().map_err(|error| unusable("the client's TLS settings", &error))?;
         self.client.store(Some(Arc::new((fingerprint, client.clone()))));
         Ok(client)
     }

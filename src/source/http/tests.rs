@@ -58,8 +58,7 @@ async fn server(ip: &str, port: u16, says: &'static str) -> (u16, JoinHandle<()>
 
 async fn said(http: &Http, client: &Client, port: u16) -> Result<String, String> {
     let request = client.get(format!("http://prometheus.example:{port}/"));
-    let mut response =
-        http.send(request, "prometheus.example").await.map_err(|error| error.to_string())?;
+    let mut response = http.send(request, "prometheus.example").await.map_err(|error| error.to_string())?;
     let body = response.chunk().await.map_err(|error| error.to_string())?;
     Ok(String::from_utf8(body.unwrap_or_default().to_vec()).expect("text"))
 }

@@ -99,7 +99,8 @@ async fn say(mut stream: TcpStream, body: &Body, said: &AtomicU64) -> std::io::R
     let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{}\r\n", body.headers);
     stream.write_all(head.as_bytes()).await?;
     let times = body.times.unwrap_or(usize::MAX);
-    let pieces = std::iter::once(&body.head).chain(std::iter::repeat_n(&body.again, times)).chain([&body.tail]);
+    let pieces =
+        std::iter::once(&body.head).chain(std::iter::repeat_n(&body.again, times)).chain([&body.tail]);
     for piece in pieces.filter(|piece| !piece.is_empty()) {
         if body.chunked {
             stream.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).await?;

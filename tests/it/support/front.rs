@@ -259,9 +259,7 @@ fn vector(series: &[(serde_json::Value, f64)], age: Duration) -> String {
     };
     let result: Vec<_> = series
         .iter()
-        .flat_map(|(labels, value)| {
-            [part(labels, "0", *value), part(labels, "t", now - age.as_secs_f64())]
-        })
+        .flat_map(|(labels, value)| [part(labels, "0", *value), part(labels, "t", now - age.as_secs_f64())])
         .collect();
     serde_json::json!({ "status": "success", "data": { "resultType": "vector", "result": result } })
         .to_string()

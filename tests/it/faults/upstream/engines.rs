@@ -53,12 +53,13 @@ async fn one_of_three_hangs() {
     .await;
 
     proxy.set(Mode::BlackHole);
-    let refusal = until("it is refused", seconds(20), async || match client.value("ai", "waiting", "").await {
-        Ok(value) if value.text == "7" => Err("held"),
-        Ok(value) => panic!("a part of the sum is {}", value.text),
-        Err(problem) => Ok(problem),
-    })
-    .await;
+    let refusal =
+        until("it is refused", seconds(20), async || match client.value("ai", "waiting", "").await {
+            Ok(value) if value.text == "7" => Err("held"),
+            Ok(value) => panic!("a part of the sum is {}", value.text),
+            Err(problem) => Ok(problem),
+        })
+        .await;
     assert!(refusal.message.contains("no answer within"), "{refusal}");
     let target = proxy.address().to_string();
     let named = server.log().iter().any(|line| line.contains("gives no metrics") && line.contains(&target));
@@ -66,7 +67,8 @@ async fn one_of_three_hangs() {
     // Of the others, new numbers.
     pages.set("/a", format!("{SIGNAL} 10\nvllm:num_requests_running 1\n"));
     until("the others go on", seconds(10), async || {
-        let value = client.value("ai", "waiting", "pod in (a,b)").await.map_err(|problem| problem.to_string())?;
+        let value =
+            client.value("ai", "waiting", "pod in (a,b)").await.map_err(|problem| problem.to_string())?;
         if value.text == "12" { Ok(()) } else { Err(value.text) }
     })
     .await;
@@ -88,9 +90,14 @@ async fn a_restarted_engine_counts_from_zero() {
     let (is_restarted, began) = (Arc::clone(&restarted), Instant::now());
     let again = std::sync::Mutex::new(None);
     pages.render("/a", move || {
-        let since = is_restarted.load(Ordering::Relaxed).then(|| *again.lock().expect("no panic").get_or_insert_with(Instant::now));
+        let since = is_restarted
+            .load(Ordering::Relaxed)
+            .then(|| *again.lock().expect("no panic").get_or_insert_with(Instant::now));
         // Ten a second, after a million.
-        let count = since.map_or_else(|| 1e6 + began.elapsed().as_secs_f64() * 10.0, |at| at.elapsed().as_secs_f64() * 10.0);
+        let count = since.map_or_else(
+            || 1e6 + began.elapsed().as_secs_f64() * 10.0,
+            |at| at.elapsed().as_secs_f64() * 10.0,
+        );
         format!("vllm:request_success_total{{finished_reason=\"stop\"}} {count}\n")
     });
     let address = pages.target("pods", "/a", &[]).address;
@@ -125,8 +132,11 @@ async fn a_device_disappears() {
     pages.set("/llm", format!("{SIGNAL} 1\nvllm:num_requests_running 1\n"));
     let address = pages.target("pods", "/gpu", &[]).address;
     let targets = [("dcgm", format!("http://{address}/gpu")), ("llm", format!("http://{address}/llm"))];
-    let both = "signals: { gpu: { preset: gpu_utilization }, waiting: { preset: inference_requests_waiting } }";
-    let metrics = format!("- {{ name: load, type: intensive, unit: load, {both}, value: \"max(gpu, waiting / 10)\" }}\n");
+    let both =
+        "signals: { gpu: { preset: gpu_utilization }, waiting: { preset: inference_requests_waiting } }";
+    let metrics = format!(
+        "- {{ name: load, type: intensive, unit: load, {both}, value: \"max(gpu, waiting / 10)\" }}\n"
+    );
     let server = server(&targets, &metrics).await;
     let reads = async |metric: &str, expected: &str| {
         until(&format!("{metric} is {expected}"), seconds(15), async || {

@@ -22,7 +22,8 @@ fn rows(from: usize, count: usize) -> String {
     let mut rows = String::new();
     for n in from..from + count {
         let comma = if n == 0 { "" } else { "," };
-        write!(rows, "{comma}{{\"metric\":{{\"_part\":\"0\",\"pod\":\"p{n}\"}},\"value\":[1,\"1\"]}}").expect("memory");
+        write!(rows, "{comma}{{\"metric\":{{\"_part\":\"0\",\"pod\":\"p{n}\"}},\"value\":[1,\"1\"]}}")
+            .expect("memory");
     }
     rows
 }
@@ -47,7 +48,11 @@ fn floods() -> Vec<(&'static str, Body, &'static str)> {
         ("compressed", Body::bomb(), large),
         ("a-million-rows", million, large),
         // Within the bound of bytes, and beyond that of rows.
-        ("too-many-rows", Body::whole("", format!("{VECTOR}{}]}}}}", rows(0, 30_000))), "more than 1000 series"),
+        (
+            "too-many-rows",
+            Body::whole("", format!("{VECTOR}{}]}}}}", rows(0, 30_000))),
+            "more than 1000 series",
+        ),
         ("deep", Body::whole("", format!("{{\"status\":\"success\",\"data\":{deep}")), none),
         ("deep-in-a-row", Body::whole("", format!("{VECTOR}{{\"metric\":{deep}")), none),
         ("deep-beside", Body::whole("", format!("{{\"{CANARY}\":{deep}")), none),
@@ -62,7 +67,10 @@ async fn an_endless_answer_is_left_at_the_bound() {
     let mut cases = Vec::new();
     for (name, body, words) in floods() {
         let flood = Flood::of(vec![body]).await;
-        sources.push((name.to_owned(), format!("url: \"{}\", maxBodyBytes: 8MiB, maxSeries: 1000", flood.url())));
+        sources.push((
+            name.to_owned(),
+            format!("url: \"{}\", maxBodyBytes: 8MiB, maxSeries: 1000", flood.url()),
+        ));
         cases.push((name, flood, words));
     }
     let server = Server::configured(&configuration(&sources)).await;
@@ -97,7 +105,8 @@ async fn an_endless_answer_is_left_at_the_bound() {
 async fn what_a_target_says_without_end_is_left_at_the_bound() {
     let line = "vllm:request_success_total{model_name=\"m\",finished_reason=\"stop\"} 1\n";
     let text = "Content-Type: text/plain\r\n";
-    let compressed = Body { headers: "Content-Type: text/plain\r\nContent-Encoding: gzip\r\n", ..Body::bomb() };
+    let compressed =
+        Body { headers: "Content-Type: text/plain\r\nContent-Encoding: gzip\r\n", ..Body::bomb() };
     let chunked = "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n";
     let many: String = (0..60_000).map(|n| format!("vllm:num_requests_waiting{{n=\"{n}\"}} 1\n")).collect();
     let floods = join_all([
@@ -108,7 +117,8 @@ async fn what_a_target_says_without_end_is_left_at_the_bound() {
         Flood::of(vec![Body::of(text, "vllm:num_requests_waiting{n=\"", "x", None, "")]),
     ])
     .await;
-    let targets: Vec<_> = floods.iter().map(|flood| format!("{{ url: \"{}\", namespace: ai }}", flood.url())).collect();
+    let targets: Vec<_> =
+        floods.iter().map(|flood| format!("{{ url: \"{}\", namespace: ai }}", flood.url())).collect();
     let server = Server::configured(&format!(
         "{}sources:\n- name: engines\n  scrape: {{ maxSeries: 10000, targets: [{}] }}\n\
          metrics:\n- {{ name: waiting, source: engines, preset: inference_requests_waiting }}\n",

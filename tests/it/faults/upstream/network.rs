@@ -84,7 +84,10 @@ async fn a_slow_source_is_asked_eight_at_a_time() {
     let metrics: String = (0..SIGNALS)
         .map(|n| format!("- {{ name: m{n}, type: extensive, promql: \"waiting + {n}\", refresh: 15s }}\n"))
         .collect();
-    let yaml = format!("{HEAD}sources:\n- {{ name: slow, prometheus: {{ url: \"{}\" }} }}\nmetrics:\n{metrics}", front.url());
+    let yaml = format!(
+        "{HEAD}sources:\n- {{ name: slow, prometheus: {{ url: \"{}\" }} }}\nmetrics:\n{metrics}",
+        front.url()
+    );
     let server = Server::configured(&yaml).await;
     let asked = Instant::now();
     // Several ask for each at the same time, and are answered before the source is.
@@ -106,7 +109,8 @@ async fn a_slow_source_is_asked_eight_at_a_time() {
     assert_eq!(front.most_at_once(), AT_ONCE, "as many as may be, and no more");
     // One question a signal, however many asked for it; on a slow machine the next may be due.
     let queries = front.queries();
-    let twice = (0..SIGNALS).filter(|n| queries.iter().filter(|query| query.contains(&format!("waiting + {n})"))).count() > 1);
+    let twice = (0..SIGNALS)
+        .filter(|n| queries.iter().filter(|query| query.contains(&format!("waiting + {n})"))).count() > 1);
     assert!(asked.elapsed() > seconds(12) || twice.count() == 0, "{queries:#?}");
     // In memory, nothing of this is felt.
     let quick = async || server.own_metric("inferometer_api_request_seconds_bucket", &["le=\"0.01\""]).await;

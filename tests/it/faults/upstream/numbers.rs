@@ -40,7 +40,10 @@ async fn prometheus_says_what_is_no_number() {
         .collect();
     let config = cluster.file("config.yaml");
     let url = prometheus.url();
-    replace_file(&config, format!("{HEAD}sources:\n- {{ name: main, prometheus: {{ url: \"{url}\" }} }}\nmetrics:\n{metrics}"));
+    replace_file(
+        &config,
+        format!("{HEAD}sources:\n- {{ name: main, prometheus: {{ url: \"{url}\" }} }}\nmetrics:\n{metrics}"),
+    );
     let (_server, aggregator) = cluster.serve(&["--config", config.to_str().expect("UTF-8")]).await;
     let client = aggregator.hpa_controller();
     // As the HPA controller asks for targets of the types External, Pods and Object.
@@ -100,14 +103,15 @@ async fn prometheus_repeats_a_stale_sample() {
     let at = jiff::Timestamp::now();
     stopped.store(at.as_millisecond(), Ordering::Relaxed);
     let began = Instant::now();
-    let refusal = until("it is refused", seconds(30), async || match server.client.value("ai", "main", "").await {
-        Ok(value) => {
-            assert!(value.text == WHOLE && value.timestamp <= at, "{value:?} after {at}");
-            Err(value.timestamp.to_string())
-        }
-        Err(problem) => Ok(problem),
-    })
-    .await;
+    let refusal =
+        until("it is refused", seconds(30), async || match server.client.value("ai", "main", "").await {
+            Ok(value) => {
+                assert!(value.text == WHOLE && value.timestamp <= at, "{value:?} after {at}");
+                Err(value.timestamp.to_string())
+            }
+            Err(problem) => Ok(problem),
+        })
+        .await;
     assert!(refusal.message.contains("old (limit"), "{refusal}");
     assert!(began.elapsed() > seconds(2), "refused after {:?}", began.elapsed());
     // By its own lookback, Prometheus has it still.
@@ -155,14 +159,32 @@ async fn nothing_is_smuggled_into_a_question() {
     let front = Front::start(None, super::three()).await;
     let server = Server::of(&front.url()).await;
     let hostile = [
-        "a=b&query=vector(1)", "a in (b%26timeout%3D1h)", "a=b%00", "a=\"}or vector(1e9)#", "a=b#", "a=b;c=d",
-        "x in (a.c,\\)", "pod=a\r\nHost: b", "pod=a,pod=b", "query=up", "timeout=1", "a%3Db%26c",
+        "a=b&query=vector(1)",
+        "a in (b%26timeout%3D1h)",
+        "a=b%00",
+        "a=\"}or vector(1e9)#",
+        "a=b#",
+        "a=b;c=d",
+        "x in (a.c,\\)",
+        "pod=a\r\nHost: b",
+        "pod=a,pod=b",
+        "query=up",
+        "timeout=1",
+        "a%3Db%26c",
     ];
-    for metric in ["inference_requests_waiting", "inference_time_to_first_token_seconds_p95", "vllm%3Anum_requests_waiting"] {
+    for metric in [
+        "inference_requests_waiting",
+        "inference_time_to_first_token_seconds_p95",
+        "vllm%3Anum_requests_waiting",
+    ] {
         for selector in hostile {
             for namespace in ["ai", "ai%26query%3Dup", "ai%22%7D", "a%2Fb", "ai%0A"] {
                 let reply = server.client.get(&value_path(namespace, metric, selector)).await;
-                assert!(matches!(reply.status.as_u16(), 200 | 400 | 404 | 503), "{selector}: {}", reply.text());
+                assert!(
+                    matches!(reply.status.as_u16(), 200 | 400 | 404 | 503),
+                    "{selector}: {}",
+                    reply.text()
+                );
             }
         }
     }

@@ -30,11 +30,15 @@ async fn redis_fails_and_nothing_else() {
     addresses.push(("stranger", stranger.url().replace("http://", "")));
     let sources: String = addresses
         .iter()
-        .map(|(name, address)| format!("- {{ name: {name}, redis: {{ url: \"redis://{address}\", namespace: ai }} }}\n"))
+        .map(|(name, address)| {
+            format!("- {{ name: {name}, redis: {{ url: \"redis://{address}\", namespace: ai }} }}\n")
+        })
         .collect();
     let keys: String = addresses
         .iter()
-        .map(|(name, _)| format!("- {{ name: {name}, source: {name}, redis: {{ list: jobs }}, refresh: 1s }}\n"))
+        .map(|(name, _)| {
+            format!("- {{ name: {name}, source: {name}, redis: {{ list: jobs }}, refresh: 1s }}\n")
+        })
         .collect();
     // It fails from the start: what starts does not depend on it.
     proxies.iter().zip(&modes).for_each(|(proxy, (_, mode))| proxy.set(*mode));

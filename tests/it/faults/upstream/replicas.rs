@@ -39,7 +39,9 @@ async fn one_replica_is_asked_until_it_dies() {
     let (first, second) = (Front::start(None, three()).await, Front::start(None, other()).await);
     let way = Proxy::to(first.port()).await;
     let balancer = Proxy::among(vec![way.address().port(), second.port()]).await;
-    let server = Server::configured(&configuration(&[("main".to_owned(), format!("url: \"{}\"", balancer.url()))])).await;
+    let server =
+        Server::configured(&configuration(&[("main".to_owned(), format!("url: \"{}\"", balancer.url()))]))
+            .await;
     all_are_whole(&server, ["main"].into_iter()).await;
     let values = watch(&server, "main", seconds(3)).await;
     assert_eq!((changes(&values), second.forms().len()), (0, 0), "{values:?}");

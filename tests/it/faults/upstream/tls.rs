@@ -125,9 +125,21 @@ fn nothing_turns_verification_off() {
         "scrape: { targets: [{ url: \"https://h\", namespace: a, WORD }] }",
         "scrape: { pods: { selector: a=b, scheme: https, WORD } }",
     ];
-    let words = ["insecure", "insecureSkipVerify", "insecureSkipTLSVerify", "skipVerify", "unsafeSsl", "verify", "tlsVerify"];
-    let all: Vec<_> = words.iter().flat_map(|word| kinds.map(|kind| kind.replace("WORD", &format!("{word}: true")))).collect();
-    let sources: String = all.iter().enumerate().map(|(n, source)| format!("- {{ name: s{n}, {source} }}\n")).collect();
+    let words = [
+        "insecure",
+        "insecureSkipVerify",
+        "insecureSkipTLSVerify",
+        "skipVerify",
+        "unsafeSsl",
+        "verify",
+        "tlsVerify",
+    ];
+    let all: Vec<_> = words
+        .iter()
+        .flat_map(|word| kinds.map(|kind| kind.replace("WORD", &format!("{word}: true"))))
+        .collect();
+    let sources: String =
+        all.iter().enumerate().map(|(n, source)| format!("- {{ name: s{n}, {source} }}\n")).collect();
     let folder = tempfile::tempdir().expect("a temporary directory");
     let file = folder.path().join("config.yaml");
     std::fs::write(&file, format!("{HEAD}sources:\n{sources}")).expect("writable");
@@ -137,7 +149,8 @@ fn nothing_turns_verification_off() {
     for (n, source) in all.iter().enumerate() {
         let line = n + 4;
         let is_refused = found.iter().any(|one| {
-            one["line"] == line && one["message"].as_str().is_some_and(|words| words.contains("unknown field"))
+            one["line"] == line
+                && one["message"].as_str().is_some_and(|words| words.contains("unknown field"))
         });
         assert!(is_refused, "{source} is accepted: {:#}", outcome["diagnostics"]);
     }
