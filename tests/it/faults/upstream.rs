@@ -1,6 +1,5 @@
 //! Sources fail: the network, the server, its certificate, its numbers.
 
-use futures_util::future::join_all;
 use serde_json::Value as Json;
 
 use crate::support::front::Answer;
@@ -28,14 +27,17 @@ fn three() -> Answer {
 /// The sum.
 const WHOLE: &str = "7";
 
+fn lines(lines: impl Iterator<Item = String>) -> String {
+    lines.collect::<Vec<_>>().concat()
+}
+
 /// Of each source, a metric of its own name that is read every second.
 fn configuration(sources: &[(String, String)]) -> String {
     let source = |(name, of): &(String, String)| format!("- {{ name: {name}, prometheus: {{ {of} }} }}\n");
     let metric = |(name, _): &(String, String)| {
         format!("- {{ name: {name}, source: {name}, preset: \"{SIGNAL}\", refresh: 1s }}\n")
     };
-    let [sources, metrics] =
-        [&source as &dyn Fn(&_) -> _, &metric].map(|line| sources.iter().map(line).collect::<String>());
+    let (sources, metrics) = (lines(sources.iter().map(source)), lines(sources.iter().map(metric)));
     format!("{HEAD}sources:\n{sources}metrics:\n{metrics}")
 }
 
@@ -61,7 +63,7 @@ async fn failure(server: &Server, metric: &str) -> String {
 
 /// Waits until each of these metrics is the whole sum, of a source that answers.
 async fn all_are_whole(server: &Server, metrics: impl Iterator<Item = &str>) {
-    join_all(metrics.map(async |metric| {
+    for metric in metrics {
         until(&format!("{metric} is whole"), seconds(30), async || {
             let input = input(server, metric).await;
             match answer(server, metric).await {
@@ -71,6 +73,10 @@ async fn all_are_whole(server: &Server, metrics: impl Iterator<Item = &str>) {
             }
         })
         .await;
-    }))
-    .await;
+    }
+}
+
+/// How many answers were given without waiting for a source that takes a second and more.
+async fn prompt(server: &Server) -> f64 {
+    server.own_metric("inferometer_api_request_seconds_bucket", &["le=\"0.5\""]).await
 }

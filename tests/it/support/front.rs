@@ -82,7 +82,7 @@ impl Front {
     }
 
     /// The same over TLS.
-    pub(crate) async fn secure(listener: Secure, answer: Answer) -> Self {
+    pub(crate) fn secure(listener: Secure, answer: Answer) -> Self {
         let (front, app) = Self::at(listener.address(), None, answer);
         tokio::spawn(async move { axum::serve(listener, app).await });
         front
@@ -236,8 +236,9 @@ async fn give(mut answer: Answer, shared: &Shared, query: &str, form: &[u8], tur
         Answer::Beside(more, series) => {
             let mut answer: serde_json::Value =
                 serde_json::from_str(&vector(&series, Duration::ZERO)).expect("JSON");
-            let fields = answer.as_object_mut().zip(more.as_object().cloned());
-            fields.into_iter().for_each(|(answer, more)| answer.extend(more));
+            if let Some((answer, more)) = answer.as_object_mut().zip(more.as_object().cloned()) {
+                answer.extend(more);
+            }
             answer.to_string().into_response()
         }
     }

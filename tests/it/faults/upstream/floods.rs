@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use futures_util::future::join_all;
 
-use super::{WHOLE, all_are_whole, answer, configuration, failure, three};
+use super::{WHOLE, all_are_whole, answer, configuration, failure, lines, three};
 use crate::support::flood::{Body, Flood};
 use crate::support::front::Front;
 use crate::support::{CANARY, Server, memory, seconds, until};
@@ -108,7 +108,7 @@ async fn what_a_target_says_without_end_is_left_at_the_bound() {
     let compressed =
         Body { headers: "Content-Type: text/plain\r\nContent-Encoding: gzip\r\n", ..Body::bomb() };
     let chunked = "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n";
-    let many: String = (0..60_000).map(|n| format!("vllm:num_requests_waiting{{n=\"{n}\"}} 1\n")).collect();
+    let many = lines((0..60_000).map(|n| format!("vllm:num_requests_waiting{{n=\"{n}\"}} 1\n")));
     let floods = join_all([
         Flood::of(vec![Body::of(text, "", line, None, "")]),
         Flood::of(vec![Body::of(chunked, "", line, None, "")]),

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use super::{HEAD, WHOLE, all_are_whole, answer, configuration, failure, three};
+use super::{HEAD, WHOLE, all_are_whole, answer, configuration, failure, lines, prompt, three};
 use crate::support::front::{AT_ONCE, Answer, Front};
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::{CANARY, Server, seconds, until, value_path};
+
+/// Of these, whole rows come through.
+const PARTS: [&str; 3] = ["throttled", "reset-in-its-body", "cut-at-600"];
 
 /// What happens to the answers of a source of this name, and words of what is told of it.
 fn modes() -> Vec<(String, Mode, &'static str)> {
@@ -47,43 +50,43 @@ async fn a_sum_is_whole_or_unknown() {
     all_are_whole(&server, names()).await;
 
     let began = jiff::Timestamp::now();
-    cases.iter().for_each(|((_, mode, _), proxy)| proxy.set(*mode));
-    join_all(cases.iter().map(async |((name, _, words), _)| {
+    for ((_, mode, _), proxy) in &cases {
+        proxy.set(*mode);
+    }
+    for ((name, _, words), _) in &cases {
         let told = failure(&server, name).await;
         assert!(told.contains(words) && !told.is_empty(), "{name}: {told}");
         // What was told before the fault is told on, with its time.
-        for _ in 0..5 {
-            let value = answer(&server, name).await;
-            let value = value.unwrap_or_else(|problem| panic!("{name}: {problem}"));
-            assert_eq!(value.text, WHOLE, "{name}");
-            assert!(value.timestamp <= began, "{name}: {} is after {began}", value.timestamp);
-            sleep(Duration::from_millis(50)).await;
-        }
-    }))
-    .await;
+        let value = answer(&server, name).await;
+        let value = value.unwrap_or_else(|problem| panic!("{name}: {problem}"));
+        assert_eq!(value.text, WHOLE, "{name}");
+        assert!(value.timestamp <= began, "{name}: {} is after {began}", value.timestamp);
+    }
     let well = server.client.get_as("/readyz", "*/*").await;
     assert_eq!(well.text(), "ok");
 
     // Nothing is known to one that starts now, and a part of an answer is nothing.
     let cold = Server::configured(&configuration(&sources)).await;
-    join_all(names().map(async |name| {
+    for name in names().filter(|name| PARTS.contains(name)) {
         let problem = answer(&cold, name).await.expect_err("a part of the sum");
         assert_eq!(problem.code, 503, "{problem}");
-    }))
-    .await;
+    }
 
-    cases.iter().for_each(|(_, proxy)| proxy.set(Mode::Pass));
+    for (_, proxy) in &cases {
+        proxy.set(Mode::Pass);
+    }
     all_are_whole(&server, names()).await;
-    all_are_whole(&cold, names()).await;
+    all_are_whole(&cold, PARTS.into_iter()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_source_is_asked_eight_at_a_time() {
     const SIGNALS: usize = 20;
     let front = Front::start(None, Answer::Late(Duration::from_millis(1200), Box::new(three()))).await;
-    let metrics: String = (0..SIGNALS)
-        .map(|n| format!("- {{ name: m{n}, type: extensive, promql: \"waiting + {n}\", refresh: 15s }}\n"))
-        .collect();
+    let metrics =
+        lines((0..SIGNALS).map(|n| {
+            format!("- {{ name: m{n}, type: extensive, promql: \"waiting + {n}\", refresh: 15s }}\n")
+        }));
     let yaml = format!(
         "{HEAD}sources:\n- {{ name: slow, prometheus: {{ url: \"{}\" }} }}\nmetrics:\n{metrics}",
         front.url()
@@ -113,11 +116,11 @@ async fn a_slow_source_is_asked_eight_at_a_time() {
         .filter(|n| queries.iter().filter(|query| query.contains(&format!("waiting + {n})"))).count() > 1);
     assert!(asked.elapsed() > seconds(12) || twice.count() == 0, "{queries:#?}");
     // In memory, nothing of this is felt.
-    let quick = async || server.own_metric("inferometer_api_request_seconds_bucket", &["le=\"0.01\""]).await;
-    let before = quick().await;
+    let before = prompt(&server).await;
     for n in 0..100 {
-        server.client.quantity("ai", &format!("m{}", n % SIGNALS), "").await;
+        let value = answer(&server, &format!("m{}", n % SIGNALS)).await;
+        assert_eq!(value.map(|value| value.text).ok().as_deref(), Some(WHOLE));
     }
-    let at_once = quick().await - before;
-    assert!(at_once > 90.0, "{at_once} of 100 within 10 ms");
+    let at_once = prompt(&server).await - before;
+    assert!(at_once > 95.0, "{at_once} of 100 did not wait");
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{HEAD, SIGNAL, WHOLE, all_are_whole, configuration, failure, input};
+use super::{HEAD, SIGNAL, WHOLE, all_are_whole, configuration, failure, input, lines};
 use crate::support::front::{Answer, Front};
 use crate::support::objects::deployment;
 use crate::support::{
@@ -34,10 +34,10 @@ async fn prometheus_says_what_is_no_number() {
     cluster.put(deployment("ai", "vllm", 1));
     let pages = Exposition::start().await;
     let prometheus = Prometheus::start(&[pages.pod("ai", "vllm-1-0", format!("{SIGNAL} 3\n"))]).await;
-    let metrics: String = NUMBERS
-        .iter()
-        .map(|(name, by, _)| format!("- {{ name: {name}, type: extensive, promql: \"{SIGNAL} {by}\" }}\n"))
-        .collect();
+    let metrics =
+        lines(NUMBERS.iter().map(|(name, by, _)| {
+            format!("- {{ name: {name}, type: extensive, promql: \"{SIGNAL} {by}\" }}\n")
+        }));
     let config = cluster.file("config.yaml");
     let url = prometheus.url();
     replace_file(

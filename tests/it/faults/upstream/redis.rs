@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::{HEAD, SIGNAL, WHOLE, three};
+use super::{HEAD, SIGNAL, WHOLE, answer, lines, prompt, three};
 use crate::support::flood::{Body, Flood};
 use crate::support::front::Front;
 use crate::support::proxy::{Mode, Proxy};
@@ -28,18 +28,12 @@ async fn redis_fails_and_nothing_else() {
     let mut addresses: Vec<(&str, String)> =
         modes.iter().zip(&proxies).map(|((name, _), proxy)| (*name, proxy.address().to_string())).collect();
     addresses.push(("stranger", stranger.url().replace("http://", "")));
-    let sources: String = addresses
-        .iter()
-        .map(|(name, address)| {
-            format!("- {{ name: {name}, redis: {{ url: \"redis://{address}\", namespace: ai }} }}\n")
-        })
-        .collect();
-    let keys: String = addresses
-        .iter()
-        .map(|(name, _)| {
-            format!("- {{ name: {name}, source: {name}, redis: {{ list: jobs }}, refresh: 1s }}\n")
-        })
-        .collect();
+    let sources = lines(addresses.iter().map(|(name, address)| {
+        format!("- {{ name: {name}, redis: {{ url: \"redis://{address}\", namespace: ai }} }}\n")
+    }));
+    let keys = lines(addresses.iter().map(|(name, _)| {
+        format!("- {{ name: {name}, source: {name}, redis: {{ list: jobs }}, refresh: 1s }}\n")
+    }));
     // It fails from the start: what starts does not depend on it.
     proxies.iter().zip(&modes).for_each(|(proxy, (_, mode))| proxy.set(*mode));
     let server = Server::configured(&format!(
@@ -49,33 +43,35 @@ async fn redis_fails_and_nothing_else() {
     ))
     .await;
     let client = &server.client;
-    assert_eq!(client.quantity("ai", "main", "").await, WHOLE);
+    let first = answer(&server, "main").await.unwrap_or_else(|problem| panic!("{problem}"));
+    assert_eq!(first.text, WHOLE);
     assert_eq!(client.get_as("/readyz", "*/*").await.text(), "ok");
-    for problem in join_all(addresses.iter().map(|(name, _)| client.problem("ai", name, ""))).await {
+    for (name, _) in &addresses {
+        let problem = answer(&server, name).await.expect_err("nothing is known");
         assert_eq!(problem.code, 503, "{problem}");
     }
     // While they are asked again and again, with what the others say in memory.
-    let quick = async || server.own_metric("inferometer_api_request_seconds_bucket", &["le=\"0.01\""]).await;
-    let (before, asked) = (quick().await, front.forms().len());
+    let (before, asked) = (prompt(&server).await, front.forms().len());
     for _ in 0..200 {
-        assert_eq!(client.quantity("ai", "main", "").await, WHOLE);
+        assert_eq!(answer(&server, "main").await.map(|value| value.text).ok().as_deref(), Some(WHOLE));
     }
-    let at_once = quick().await - before;
-    assert!(at_once > 190.0, "{at_once} of 200 within 10 ms");
+    let at_once = prompt(&server).await - before;
+    assert!(at_once > 190.0, "{at_once} of 200 did not wait");
     until("the other source is asked all the while", seconds(10), async || {
         if front.forms().len() > asked + 2 { Ok(()) } else { Err("not yet") }
     })
     .await;
 
-    proxies.iter().for_each(|proxy| proxy.set(Mode::Pass));
-    join_all(modes.iter().map(async |(name, _)| {
-        until(&format!("{name} answers"), seconds(30), async || match client.value("ai", name, "").await {
+    for proxy in &proxies {
+        proxy.set(Mode::Pass);
+    }
+    for (name, _) in modes {
+        until(&format!("{name} answers"), seconds(30), async || match answer(&server, name).await {
             Ok(value) if value.text == "3" => Ok(()),
             Ok(value) => panic!("{name} is {}", value.text),
             Err(problem) => Err(problem.to_string()),
         })
         .await;
-    }))
-    .await;
-    assert_eq!(client.problem("ai", "stranger", "").await.code, 503);
+    }
+    assert_eq!(answer(&server, "stranger").await.expect_err("no number").code, 503);
 }

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::{HEAD, SIGNAL, all_are_whole, configuration, failure, three};
+use super::{HEAD, SIGNAL, all_are_whole, configuration, failure, lines, three};
 use crate::support::command::{inferometer, text};
 use crate::support::front::Front;
 use crate::support::pki::{Authority, Issued, Subject};
@@ -14,7 +14,7 @@ const HERE: &[&str] = &["127.0.0.1", "localhost"];
 async fn serve(own: &Issued, clients: &[&Authority]) -> (Front, crate::support::secure::Identity) {
     let listener = Secure::listen(own, clients).await;
     let identity = listener.identity();
-    (Front::secure(listener, three()).await, identity)
+    (Front::secure(listener, three()), identity)
 }
 
 fn https(front: &Front) -> String {
@@ -138,8 +138,7 @@ fn nothing_turns_verification_off() {
         .iter()
         .flat_map(|word| kinds.map(|kind| kind.replace("WORD", &format!("{word}: true"))))
         .collect();
-    let sources: String =
-        all.iter().enumerate().map(|(n, source)| format!("- {{ name: s{n}, {source} }}\n")).collect();
+    let sources = lines(all.iter().enumerate().map(|(n, source)| format!("- {{ name: s{n}, {source} }}\n")));
     let folder = tempfile::tempdir().expect("a temporary directory");
     let file = folder.path().join("config.yaml");
     std::fs::write(&file, format!("{HEAD}sources:\n{sources}")).expect("writable");
