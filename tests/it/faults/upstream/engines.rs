@@ -101,12 +101,12 @@ async fn a_restarted_engine_counts_from_zero() {
         format!("vllm:request_success_total{{finished_reason=\"stop\"}} {count}\n")
     });
     let address = pages.target("pods", "/a", &[]).address;
-    let metrics = "- { name: rate, preset: \"vllm:request_success_total\", window: 3s }\n";
+    let metrics = "- { name: rate, preset: \"vllm:request_success_total\", window: 2s }\n";
     let server = server(&[("a", format!("http://{address}/a"))], metrics).await;
     until("there is a rate", seconds(20), async || server.client.value("ai", "rate", "").await).await;
     restarted.store(true, Ordering::Relaxed);
     let restart = Instant::now();
-    while restart.elapsed() < seconds(4) {
+    while restart.elapsed() < seconds(3) {
         let value = server.client.value("ai", "rate", "").await.unwrap_or_else(|problem| panic!("{problem}"));
         // What was counted between the last page before and the restart is lost.
         assert!((5.0..15.0).contains(&value.number), "{} after {:?}", value.text, restart.elapsed());

@@ -25,7 +25,6 @@ async fn a_bomb_in_the_configuration_changes_nothing() {
         ("laughs", format!("{good}{laughs}")),
         ("nesting", format!("{good}deep: {}\n", "[".repeat(10_000))),
         ("a scalar of 10 MB", format!("{good}long: \"{}\"\n", "x".repeat(10_000_000))),
-        ("a document of 10 MB", good.repeat(10_000_000 / good.len())),
     ];
     let before = memory::resident(pid);
     memory::forget_peak(pid);

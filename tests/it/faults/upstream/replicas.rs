@@ -43,7 +43,7 @@ async fn one_replica_is_asked_until_it_dies() {
         Server::configured(&configuration(&[("main".to_owned(), format!("url: \"{}\"", balancer.url()))]))
             .await;
     all_are_whole(&server, ["main"].into_iter()).await;
-    let values = watch(&server, "main", seconds(3)).await;
+    let values = watch(&server, "main", seconds(2)).await;
     assert_eq!((changes(&values), second.forms().len()), (0, 0), "{values:?}");
     assert!(values.is_sorted_by_key(|value| value.timestamp), "{values:?}");
 
