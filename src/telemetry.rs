@@ -3,6 +3,7 @@
 //! What is counted on the request path is an atomic in a fixed place: no lock, no lookup by label.
 
 pub mod identity;
+pub mod process;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,11 +23,12 @@ use prometheus_client::registry::Registry;
 const CODES: [u16; 15] = [200, 304, 400, 401, 403, 404, 405, 406, 414, 431, 500, 503, 504, 429, 0];
 
 /// Refusal reasons, as `Refusal::reason` names them; any other counts under the last.
-const REASONS: [&str; 12] = [
+const REASONS: [&str; 13] = [
     "unlisted",
     "loading",
     "source_down",
     "stale",
+    "unanswered",
     "recovering",
     "silent",
     "no_series",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::routing::get;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -24,7 +25,7 @@ use crate::server::Limits;
 use crate::server::guard::{DEADLINE, Guard};
 use crate::server::listener::{self, Drained};
 use crate::server::tls::{self, Tls};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Telemetry, process};
 
 /// How often the certificate's files are read.
 const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
@@ -145,13 +146,16 @@ fn observability_router(
     }
     registry.register_collector(Box::new(Signals(Arc::clone(engine))));
     registry.register_collector(Box::new(Budgets(Arc::clone(engine))));
-    let registry = Arc::new(registry);
+    let registries = Arc::new([process::registry(), registry]);
     let metrics = move || {
-        let registry = Arc::clone(&registry);
+        let registries = Arc::clone(&registries);
         async move {
             let mut text = String::new();
             // Writing to a String cannot fail.
-            let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
+            for registry in &*registries {
+                let _ = encode_registry(&mut text, registry);
+            }
+            let _ = encode_eof(&mut text);
             let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(http::header::CONTENT_TYPE, content_type)], text)
         }

@@ -170,7 +170,9 @@ impl Refusal {
         match self {
             Self::Loading { .. } => "loading",
             Self::SourceDown { .. } => "source_down",
-            Self::Stale { .. } => "stale",
+            // The source is well and what it has is old, or it does not answer any more: two things to look at.
+            Self::Stale { cause: None, .. } => "stale",
+            Self::Stale { .. } => "unanswered",
             Self::Recovering { .. } => "recovering",
             Self::Silent { .. } => "silent",
             Self::NoSeries { .. } => "no_series",

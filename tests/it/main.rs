@@ -13,6 +13,7 @@ mod commands;
 mod composites;
 mod contract;
 mod custom;
+mod dashboard;
 mod demo;
 mod devices;
 mod differential;

@@ -1,9 +1,11 @@
 //! What is installed into a cluster: every object is one that an API server takes as it stands,
 //! kustomize and Helm say the same, and nothing is allowed that is not needed.
 
-mod alerts;
+pub(crate) mod alerts;
+pub(crate) mod dashboard;
 mod docs;
 mod examples;
+mod firing;
 mod install;
 mod kinds;
 mod recipes;

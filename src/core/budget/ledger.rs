@@ -76,6 +76,18 @@ impl Account {
             || self.replicas != before.replicas
     }
 
+    /// How many of those that it guards may not have more replicas than they have.
+    pub fn held(&self) -> usize {
+        match &self.shares {
+            _ if self.standing.holds() => self.replicas.len(),
+            Some(shares) if self.standing != Standing::Released => {
+                let is_full = |(name, now): &(_, &u32)| shares.get(*name).is_some_and(|share| share <= *now);
+                self.replicas.iter().filter(is_full).count()
+            }
+            _ => 0,
+        }
+    }
+
     /// Whether any value may be lowered now.
     fn acts(&self) -> bool {
         self.standing.holds() || (self.shares.is_some() && self.standing != Standing::Released)

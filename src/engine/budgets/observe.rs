@@ -23,7 +23,7 @@ impl fmt::Debug for Budgets {
 type Value = fn(&Account) -> Option<f64>;
 
 /// One gauge for each budget.
-const GAUGES: [(&str, &str, Value); 5] = [
+const GAUGES: [(&str, &str, Value); 6] = [
     ("budget_open", "Whether a budget lets nobody grow: 1 or 0", |account| {
         Some(f64::from(u8::from(account.standing.holds())))
     }),
@@ -32,6 +32,9 @@ const GAUGES: [(&str, &str, Value); 5] = [
     }),
     ("budget_guarded", "How many autoscalers a budget guards that have decided", |account| {
         Some(account.replicas.len() as f64)
+    }),
+    ("budget_held", "How many autoscalers a budget lets not grow now, open or by their share", |account| {
+        Some(account.held() as f64)
     }),
     ("budget_limit", "What may be spent", |account| Some(account.budget.limit)),
     ("budget_lost", "Whether the spend has not been known for too long: 1 or 0", |account| {

@@ -75,6 +75,7 @@ async fn where_no_engine_is_there_nothing_is_read_and_the_absence_is_told() {
     world.keep_asking("shared", 125).await;
     let refusal = world.refusal("shared").await;
     assert!(matches!(&refusal, Refusal::Stale { cause: Some(_), .. }), "{refusal}");
+    assert_eq!(refusal.reason(), "unanswered");
 }
 
 #[tokio::test(start_paused = true)]

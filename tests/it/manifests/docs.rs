@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::kinds::faults;
-use super::render::{ROOT, helm, kustomize, list, objects, only, text};
+use super::render::{ROOT, helm, kustomize, list, objects, of_kind, only, text};
 
 fn blocks(page: &str) -> Vec<String> {
     let page = std::fs::read_to_string(Path::new(ROOT).join("docs").join(page)).expect("the page is there");
@@ -37,7 +37,9 @@ fn what_the_operations_page_shows_can_be_installed() {
         } else {
             values += 1;
             let rendered = helm(&document).unwrap_or_else(|error| panic!("{error}\n{block}"));
-            let configuration = text(only(&rendered, "ConfigMap"), "/data/config.yaml");
+            let maps = of_kind(&rendered, "ConfigMap");
+            let is_ours = |map: &&&Json| map["metadata"]["name"] == "inferometer";
+            let configuration = text(maps.iter().find(is_ours).expect("ours"), "/data/config.yaml");
             assert!(configuration.contains("passwordFile"), "{configuration}");
             rendered
         };

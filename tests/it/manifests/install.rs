@@ -217,3 +217,28 @@ fn the_configuration_that_is_installed_is_a_good_one() {
     let said = inferometer(&["check", "--strict", file.to_str().expect("UTF-8")]);
     assert!(said.status.success() && said.stderr.is_empty(), "{}", String::from_utf8_lossy(&said.stderr));
 }
+
+#[test]
+fn our_own_metrics_are_scraped_as_the_alerts_expect() {
+    let objects = overlay("monitoring");
+    let monitor = &only(&objects, "ServiceMonitor")["spec"];
+    let services = of_kind(&objects, "Service");
+    let own = services.iter().find(|service| service["metadata"]["name"] == "inferometer-metrics");
+    let own = own.expect("the Service of our own metrics");
+    // The job by which alerts and dashboard know us.
+    assert_eq!(own["metadata"]["labels"][text(monitor, "/jobLabel")], "inferometer");
+    // Plain HTTP, where nobody is asked who they are: no scheme, authority or credentials in the endpoint.
+    assert_eq!(list(own, "/spec/ports")[0]["appProtocol"], "http");
+    let endpoint = list(monitor, "/endpoints")[0].as_object().expect("a mapping");
+    let fields: Vec<&String> = endpoint.keys().collect();
+    assert_eq!(fields, ["interval", "port"]);
+    // All others are kept out of that port, and Prometheus is let in.
+    let policy = only(&objects, "NetworkPolicy");
+    let to_metrics = |rule: &&Json| list(rule, "/ports").iter().any(|port| port["port"] == "metrics");
+    let [rule] = list(policy, "/spec/ingress").iter().filter(to_metrics).collect::<Vec<_>>()[..] else {
+        panic!("one rule")
+    };
+    let from =
+        json!([{ "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": "monitoring" } } }]);
+    assert_eq!(rule["from"], from);
+}

@@ -77,12 +77,12 @@ pub(super) fn overlay(name: &str) -> Vec<Json> {
 }
 
 /// The text at a JSON pointer.
-pub(super) fn text<'a>(object: &'a Json, pointer: &str) -> &'a str {
+pub(crate) fn text<'a>(object: &'a Json, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Json::as_str).unwrap_or_default()
 }
 
 /// The list at a JSON pointer.
-pub(super) fn list<'a>(object: &'a Json, pointer: &str) -> &'a [Json] {
+pub(crate) fn list<'a>(object: &'a Json, pointer: &str) -> &'a [Json] {
     object.pointer(pointer).and_then(Json::as_array).map_or(&[], Vec::as_slice)
 }
 

@@ -75,3 +75,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_has_used_up_a_share_is_held() {
+    let account = |limit: f64, state: State, when_lost: WhenLost| {
+        let budget = Budget { when_lost, ..priced(limit, &[("a", 4.0), ("b", 4.0), ("new", 4.0)]) };
+        let mut breaker = Breaker::remembered(state, at(0.0));
+        breaker.lost_since = (state == State::Unknown).then(|| at(0.0));
+        let hpas = [autoscaler("a", Some(5)), autoscaler("b", Some(1)), autoscaler("new", None)];
+        Account::new(Arc::new(budget), breaker, None, &hpas, None, at(3600.0))
+    };
+    let held = |limit, state| account(limit, state, WhenLost::Hold).held();
+    assert_eq!(held(100.0, State::Closed), 0, "both may grow");
+    assert_eq!(held(32.0, State::Closed), 1, "4 are left, which is one more for the first by name");
+    assert_eq!(held(30.0, State::Closed), 2, "what is left buys nothing");
+    assert_eq!(held(100.0, State::Open), 2, "and nobody who has not decided");
+    assert_eq!(account(10.0, State::Unknown, WhenLost::Release).held(), 0);
+}
