@@ -17,6 +17,8 @@ use crate::core::time::Timestamp;
 use crate::source::MAX_CELLS;
 use crate::source::intern::Interner;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod wire;
 
 /// The most columns of a set: several times what a fleet with histograms of several kinds has.
