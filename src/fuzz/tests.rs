@@ -106,7 +106,8 @@ fn replay(target: &str) {
         println!("{}", path.display());
         run(target, bytes);
     }
-    let texts: Vec<Vec<u8>> = seeds.into_iter().map(|(_, bytes)| bytes).filter(|one| one.len() <= 4096).collect();
+    let texts: Vec<Vec<u8>> =
+        seeds.into_iter().map(|(_, bytes)| bytes).filter(|one| one.len() <= 4096).collect();
     let changes = prop::collection::vec(Change::any(), 0..4);
     let changed = (prop::sample::select(texts), changes).prop_map(|(mut bytes, changes)| {
         changes.iter().for_each(|change| change.make(&mut bytes));

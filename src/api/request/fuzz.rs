@@ -13,13 +13,16 @@ pub(crate) fn check(bytes: &[u8]) {
     for raw in uri.path().split('/') {
         if let Ok(name) = namespace(raw) {
             let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-            assert!((1..=63).contains(&name.len()) && name.bytes().all(|byte| is_inner(byte) || byte == b'-'));
+            assert!(
+                (1..=63).contains(&name.len()) && name.bytes().all(|byte| is_inner(byte) || byte == b'-')
+            );
             assert!(name.starts_with(|c: char| c != '-') && name.ends_with(|c: char| c != '-'));
         }
     }
     let asked = parameters(uri.query().unwrap_or_default(), "metric", "external.metrics.k8s.io");
     let method = Method::GET;
-    let Ok(Attributes { verb, subject: Subject::Resource(reviewed) }) = Attributes::read(&method, &uri) else {
+    let Ok(Attributes { verb, subject: Subject::Resource(reviewed) }) = Attributes::read(&method, &uri)
+    else {
         return;
     };
     let parts: Vec<_> = uri.path().trim_end_matches('/').split('/').skip(1).map(segment).collect();

@@ -52,7 +52,8 @@ pub(crate) fn check(bytes: &[u8]) {
     }
     strip(&TRUST, &mut headers);
     let tells = |name: &HeaderName| {
-        name.as_str().starts_with("x-remote-") || matches!(name.as_str(), "x-forwarded-user" | "authorization")
+        name.as_str().starts_with("x-remote-")
+            || matches!(name.as_str(), "x-forwarded-user" | "authorization")
     };
     assert!(!headers.keys().any(tells), "{headers:?}");
 }

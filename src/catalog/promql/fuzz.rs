@@ -45,7 +45,8 @@ pub(crate) fn check(bytes: &[u8]) {
         match (&namespace.op, namespaces.len()) {
             (Op::Equal, 1) => assert!(namespaces.contains(namespace.value.as_str()), "{query}"),
             (Op::Re(_), 2..) => {
-                let whole = regex::Regex::new(&format!("^(?s:{})$", namespace.value)).expect("it was escaped");
+                let whole =
+                    regex::Regex::new(&format!("^(?s:{})$", namespace.value)).expect("it was escaped");
                 assert!(namespaces.iter().all(|name| whole.is_match(name)), "{query}");
                 assert!(!whole.is_match("another") || namespaces.contains("another"), "{query}");
             }

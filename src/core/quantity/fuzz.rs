@@ -34,7 +34,10 @@ fn served(value: f64) {
     match Quantity::from_f64(value) {
         Ok(quantity) => {
             assert!((0..=1_000_000_000_000_000).contains(&quantity.milli()));
-            assert!((quantity.as_f64() - value).abs() <= HALF_MILLI + value.abs() * 1e-12, "{value}: {quantity}");
+            assert!(
+                (quantity.as_f64() - value).abs() <= HALF_MILLI + value.abs() * 1e-12,
+                "{value}: {quantity}"
+            );
         }
         Err(QuantityError::NotFinite) => assert!(!value.is_finite()),
         Err(QuantityError::Negative(_)) => assert!(value < 0.0),

@@ -189,7 +189,7 @@ impl<'s> Rows<'s> {
                 own.or(oldest).unwrap_or(evaluated).min(evaluated)
             });
         }
-        let offset = evaluated.map_or(0, |evaluated| now.as_millis() - evaluated.as_millis());
+        let offset = evaluated.map_or(0, |evaluated| now.as_millis().saturating_sub(evaluated.as_millis()));
         builder.finish(signal.element(), &signal.labels(), offset)
     }
 }

@@ -344,6 +344,10 @@ mod tests {
             (r##"const X: &str = r#"crate::api " "#; const Y: &str = "\"crate::api";"##, ""),
             ("#[cfg(test)]\nmod tests { use crate::api::X; }\nuse crate::engine::E;", "engine::E"),
             (
+                "#[cfg(any(test, fuzzing))]\nmod fuzz { use crate::api::X; }\n#[cfg(any(unix, test))]\nuse crate::engine::E;",
+                "engine::E",
+            ),
+            (
                 "#[cfg(test)]\nuse crate::api::X;\n#[cfg(test)] fn f() { crate::api::g() }\nuse crate::engine::E;",
                 "engine::E",
             ),
