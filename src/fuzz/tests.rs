@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::{CHECKS, run};
 
-/// Inputs made at random for each check.
+/// Inputs made at random for each check, unless `PROPTEST_CASES` says how many.
 const CASES: u32 = 300;
 
 /// Texts that readers trip over.
@@ -114,9 +114,14 @@ fn replay(target: &str) {
         bytes
     });
     let inputs = prop_oneof![9 => changed.boxed(), 1 => prop::collection::vec(any::<u8>(), 0..64).boxed()];
-    let config = Config { failure_persistence: None, ..Config::with_cases(CASES) };
-    // The same on every run: what is new is found by the fuzzer, which keeps what it finds.
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let config = Config { failure_persistence: None, ..Config::default() };
+    let mut runner = if std::env::var_os("PROPTEST_CASES").is_some() {
+        TestRunner::new(config)
+    } else {
+        // The same on every run: what is new is for longer runs to find.
+        let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+        TestRunner::new_with_rng(Config { cases: CASES, ..config }, rng)
+    };
     let result = runner.run(&inputs, |bytes| {
         run(target, &bytes);
         Ok(())

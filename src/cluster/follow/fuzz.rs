@@ -69,7 +69,7 @@ fn tell<S: Sink>(sink: &S, bytes: &[u8], count: impl Fn() -> usize) {
             sink.end();
             assert!(sink.count() <= most);
         }
-        assert!(count() <= text.len() * 16);
+        assert!(count() <= bytes.len());
     }
     sink.begin();
     sink.end();
