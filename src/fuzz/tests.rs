@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use super::{CHECKS, run};
 
 /// Inputs made at random for each check, unless `PROPTEST_CASES` says how many.
-const CASES: u32 = 300;
+const CASES: u32 = 100;
 
 /// Texts that readers trip over.
 const STUMBLING: [&[u8]; 24] = [
