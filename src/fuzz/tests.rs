@@ -109,11 +109,13 @@ fn replay(target: &str) {
     let texts: Vec<Vec<u8>> =
         seeds.into_iter().map(|(_, bytes)| bytes).filter(|one| one.len() <= 4096).collect();
     let changes = prop::collection::vec(Change::any(), 0..4);
-    let changed = (prop::sample::select(texts), changes).prop_map(|(mut bytes, changes)| {
-        changes.iter().for_each(|change| change.make(&mut bytes));
+    let mutants = (prop::sample::select(texts), changes).prop_map(|(mut bytes, changes)| {
+        for change in changes {
+            change.make(&mut bytes);
+        }
         bytes
     });
-    let inputs = prop_oneof![9 => changed.boxed(), 1 => prop::collection::vec(any::<u8>(), 0..64).boxed()];
+    let inputs = prop_oneof![9 => mutants.boxed(), 1 => prop::collection::vec(any::<u8>(), 0..64).boxed()];
     let config = Config { failure_persistence: None, ..Config::default() };
     let mut runner = if std::env::var_os("PROPTEST_CASES").is_some() {
         TestRunner::new(config)

@@ -40,7 +40,7 @@ pub(crate) fn autoscalers(bytes: &[u8]) {
     tell(&sink, bytes, || {
         let all = autoscalers.all().expect("they are complete");
         for one in &all {
-            for want in one.wants.iter() {
+            for want in &*one.wants {
                 let those = autoscalers.that_name(&one.namespace, &want.metric);
                 assert!(those.iter().any(|that| that.name == one.name), "{one:?}");
             }
@@ -65,7 +65,9 @@ fn tell<S: Sink>(sink: &S, bytes: &[u8], count: impl Fn() -> usize) {
             let (objects, _) = page.into_parts();
             let most = objects.len();
             sink.begin();
-            objects.into_iter().for_each(|object| taker.apply(sink, object));
+            for object in objects {
+                taker.apply(sink, object);
+            }
             sink.end();
             assert!(sink.count() <= most);
         }

@@ -12,7 +12,9 @@ pub(crate) fn check(bytes: &[u8]) {
         Ok(expression) => expression,
         Err(mistakes) => {
             assert!(!mistakes.is_empty());
-            mistakes.iter().for_each(|mistake| assert_placed(mistake, source));
+            for mistake in &mistakes {
+                assert_placed(mistake, source);
+            }
             return;
         }
     };

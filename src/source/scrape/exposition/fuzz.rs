@@ -47,7 +47,7 @@ fn read(body: &[u8], format: Format, wanted: impl Fn(&str) -> bool) -> Result<Ve
                 return Ok(rows);
             }
             Err(error) => {
-                assert!(error.line <= 1 + body.iter().filter(|byte| **byte == b'\n').count());
+                assert!(error.line <= 1 + memchr::memchr_iter(b'\n', body).count());
                 assert_eq!(exposition.next(&wanted).err(), Some(error));
                 return Err(error);
             }
