@@ -13,6 +13,8 @@ pub mod config;
 pub mod core;
 pub mod demo;
 pub mod engine;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod server;
 pub mod source;
 pub mod telemetry;

@@ -21,7 +21,7 @@ pub mod measure;
 pub mod negotiate;
 pub mod openapi;
 mod remember;
-mod request;
+pub(crate) mod request;
 mod respond;
 pub mod router;
 pub mod status;

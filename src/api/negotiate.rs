@@ -6,6 +6,8 @@ use bytes::Bytes;
 use thiserror::Error;
 
 mod accept;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 
 use accept::{Clause, clauses};
 

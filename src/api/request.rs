@@ -1,5 +1,8 @@
 //! What metric requests have in common: segments of the path, parameters, patience, the words of a no.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::time::Duration;

@@ -145,7 +145,9 @@ impl<'a> Attributes<'a> {
 impl Resource<'_> {
     /// The label selector's text, decoded; `None` if there is none or an empty one.
     pub fn selector(&self) -> Option<String> {
-        let (text, _) = form_urlencoded::parse(self.selector?.as_bytes()).next()?;
+        // Behind a name, since a value may hold a bare `=`.
+        let pair = format!("labelSelector={}", self.selector?);
+        let (_, text) = form_urlencoded::parse(pair.as_bytes()).next()?;
         (!text.is_empty()).then(|| text.into_owned())
     }
 }

@@ -1,5 +1,8 @@
 //! Client certificates: whether an authority issued them, and whom they name.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,6 +1,9 @@
 //! The identity that kube-apiserver passes on in headers. Whoever calls this has verified that the
 //! connection is the front proxy's.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -16,7 +16,7 @@ pub mod attributes;
 mod authenticate;
 pub mod certificate;
 mod flight;
-mod front_proxy;
+pub(crate) mod front_proxy;
 pub mod identity;
 mod layer;
 pub mod reviewer;

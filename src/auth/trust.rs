@@ -1,5 +1,8 @@
 //! Whom the cluster trusts to say who is asking: ConfigMap `kube-system/extension-apiserver-authentication`.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -12,7 +12,7 @@ mod file;
 mod known;
 mod load;
 pub mod promql;
-mod resolve;
+pub(crate) mod resolve;
 mod series;
 
 pub use known::{KnownKind, KnownSeries};

@@ -5,6 +5,9 @@
 //! numbers and their true age, and a series that has left (a stopped pod that only a range window
 //! remembers) shows itself by having no time.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::sync::Arc;

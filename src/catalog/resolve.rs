@@ -3,6 +3,9 @@
 //! `inference_time_to_first_token_seconds_p99_max` is a base name, a statistic for distributions,
 //! and an aggregate over pods. A series' own name (`vllm:num_requests_waiting`) is a metric too.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 use std::fmt;
 use std::sync::Arc;
 

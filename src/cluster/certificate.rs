@@ -8,6 +8,8 @@
 //! 3. Once the last certificate of the old CA has expired, the old CA leaves the bundle.
 #[cfg(test)]
 pub(super) mod fixtures;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod make;
 mod plan;
 mod state;

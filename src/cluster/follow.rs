@@ -3,6 +3,9 @@
 //! `kube::runtime::watcher` does the same but tells neither that a quiet watch is alive nor that it has been
 //! taken up again, waits for a list's pages without limit, and stays with a version that the server refuses.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::sync::Arc;
@@ -226,19 +229,7 @@ impl<S: Sink> Follower<S> {
                 Err(error) => return Err(error.into()),
             };
             heard = Instant::now();
-            match event {
-                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                    advance(version, object.version());
-                    taker.apply(&*self.sink, object);
-                }
-                WatchEvent::Deleted(object) => {
-                    advance(version, object.version());
-                    let (namespace, name) = object.key();
-                    self.sink.remove(namespace, name);
-                }
-                WatchEvent::Bookmark(bookmark) => advance(version, &bookmark.metadata.resource_version),
-                WatchEvent::Error(status) => return Err(kube::Error::Api(status).into()),
-            }
+            taker.event(&*self.sink, version, event)?;
             *malformed = taker.malformed;
         }
     }
@@ -257,6 +248,29 @@ struct Taker {
 }
 
 impl Taker {
+    /// Takes what a watch tells, and notes the version from which to go on.
+    fn event<S: Sink>(
+        &mut self,
+        sink: &S,
+        version: &mut String,
+        event: WatchEvent<Object<S::Body>>,
+    ) -> Result<(), Failure> {
+        match event {
+            WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                advance(version, object.version());
+                self.apply(sink, object);
+            }
+            WatchEvent::Deleted(object) => {
+                advance(version, object.version());
+                let (namespace, name) = object.key();
+                sink.remove(namespace, name);
+            }
+            WatchEvent::Bookmark(bookmark) => advance(version, &bookmark.metadata.resource_version),
+            WatchEvent::Error(status) => return Err(kube::Error::Api(status).into()),
+        }
+        Ok(())
+    }
+
     fn apply<S: Sink>(&mut self, sink: &S, object: Object<S::Body>) {
         match object.0 {
             Ok(body) => sink.apply(body),

@@ -3,6 +3,9 @@
 //! A write names the version that it is based on. Of two replicas that see the same change, one is refused
 //! and takes over what the other has written.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};

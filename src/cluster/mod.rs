@@ -7,7 +7,7 @@ pub mod client;
 pub mod events;
 #[cfg(test)]
 pub(crate) mod fixtures;
-mod follow;
+pub(crate) mod follow;
 mod health;
 mod hpas;
 mod inventory;

@@ -31,12 +31,14 @@
 
 pub mod decode;
 pub mod diagnostic;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod hpa;
 mod lint;
 mod names;
 pub mod node;
 mod parse;
-mod promql;
+pub(crate) mod promql;
 mod render;
 mod scalar;
 pub mod schema;

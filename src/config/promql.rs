@@ -8,6 +8,8 @@ use promql_parser::parser::{Expr, parse as parse_expr};
 use super::units::Refusal;
 
 mod blame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod outline;
 mod token;
 mod tree;

@@ -30,6 +30,8 @@ mod check;
 mod evaluate;
 mod explain;
 mod facts;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod interval;
 mod parse;
 mod shape;

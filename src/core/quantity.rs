@@ -6,6 +6,9 @@
 //! A residue below half a thousandth goes out as 0, for Kubernetes would round it up to `1m`, and
 //! a decaying rate would keep a replica awake for ever.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 use std::fmt;
 use std::str::FromStr;
 

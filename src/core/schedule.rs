@@ -14,6 +14,8 @@ use super::time::Timestamp;
 
 mod cron;
 mod dates;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod window;
 
 pub use self::cron::{BadCron, Cron};

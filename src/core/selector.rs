@@ -6,6 +6,8 @@
 //! byte, at which its lexer silently stops reading. One is added: a value may be [encoded](encode).
 
 mod encoded;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod parse;
 
 use std::fmt;

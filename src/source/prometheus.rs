@@ -19,7 +19,7 @@ use crate::core::freshness::Coverage;
 use crate::core::signal::Signal;
 use crate::core::time::Timestamp;
 
-mod decode;
+pub(crate) mod decode;
 
 /// How often the server is asked when it started.
 const START_EVERY: Duration = Duration::from_secs(15);

@@ -19,7 +19,7 @@ use crate::core::signal::{Element, NeutralLabels, RedisKeys, RedisMeasure, Redis
 use crate::core::time::{Human, Timestamp};
 
 mod connect;
-mod decode;
+pub(crate) mod decode;
 mod failure;
 mod keeper;
 mod lag;

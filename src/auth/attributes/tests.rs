@@ -51,6 +51,8 @@ fn the_paths_of_the_metrics_apis_read_as_kubernetes_reads_them() {
             "/namespaces/team/m?limit=1&labelSelector=a%3Db%2Cc+in+%28d%29&labelSelector=x",
             format!("list m.{external}/- -@team a=b,c in (d)"),
         ),
+        // A value may hold a bare `=`.
+        (EXTERNAL, "/namespaces/team/m?labelSelector=a=b", format!("list m.{external}/- -@team a=b")),
         (EXTERNAL, "/namespaces/team/m?labelSelector=", format!("list m.{external}/- -@team")),
         (
             EXTERNAL,

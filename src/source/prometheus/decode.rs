@@ -17,6 +17,8 @@ use crate::core::time::Timestamp;
 use crate::source::MAX_CELLS;
 use crate::source::intern::Interner;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod wire;
 
 /// The most columns of a set: several times what a fleet with histograms of several kinds has.
@@ -187,7 +189,7 @@ impl<'s> Rows<'s> {
                 own.or(oldest).unwrap_or(evaluated).min(evaluated)
             });
         }
-        let offset = evaluated.map_or(0, |evaluated| now.as_millis() - evaluated.as_millis());
+        let offset = evaluated.map_or(0, |evaluated| now.as_millis().saturating_sub(evaluated.as_millis()));
         builder.finish(signal.element(), &signal.labels(), offset)
     }
 }

@@ -1,5 +1,8 @@
 //! Replies, as numbers. Whatever a server sends, it is a number that it can be, or an error.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 use std::collections::HashSet;
 
 use redis::Value;

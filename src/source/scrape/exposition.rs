@@ -33,6 +33,8 @@ use memchr::{memchr, memchr_iter};
 pub use self::labels::{Labels, MAX_LABELS};
 pub use self::malformed::{Fault, Malformed};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod labels;
 mod line;
 mod malformed;

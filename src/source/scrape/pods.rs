@@ -18,6 +18,8 @@ use crate::core::series::{Labels, Silent};
 use crate::core::workload::{Inventory, Knowledge, Pod};
 
 mod annotations;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 
 pub use self::annotations::is_path;
 

@@ -16,7 +16,7 @@ pub(super) struct Declared {
     pub(super) name: String,
     /// Of `#[path = "…"]`.
     pub(super) path: Option<String>,
-    /// Behind `#[cfg(test)]`.
+    /// Behind `#[cfg(test)]`, or `#[cfg(any(test, fuzzing))]`.
     pub(super) test: bool,
     /// The inline modules around it.
     pub(super) inside: Vec<String>,
@@ -112,7 +112,7 @@ impl Reader {
             .iter()
             .filter_map(|(_, token)| if let Token::Word(word) = token { Some(word.as_str()) } else { None })
             .collect();
-        *test |= words == ["cfg", "test"];
+        *test |= words == ["cfg", "test"] || words == ["cfg", "any", "test", "fuzzing"];
         if words == ["path"] {
             *path = inner
                 .iter()
@@ -343,6 +343,10 @@ mod tests {
             ("pub(in crate::core) fn f() {} // crate::api\n/* crate::api /* nested */ crate::api */", ""),
             (r##"const X: &str = r#"crate::api " "#; const Y: &str = "\"crate::api";"##, ""),
             ("#[cfg(test)]\nmod tests { use crate::api::X; }\nuse crate::engine::E;", "engine::E"),
+            (
+                "#[cfg(any(test, fuzzing))]\nmod fuzz { use crate::api::X; }\n#[cfg(any(unix, test))]\nuse crate::engine::E;",
+                "engine::E",
+            ),
             (
                 "#[cfg(test)]\nuse crate::api::X;\n#[cfg(test)] fn f() { crate::api::g() }\nuse crate::engine::E;",
                 "engine::E",

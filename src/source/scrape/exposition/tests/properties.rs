@@ -137,21 +137,7 @@ proptest! {
 
     #[test]
     fn whatever_comes_is_survived(body in rubble()) {
-        for format in [Format::Text, Format::OpenMetrics] {
-            let whole = read(&body, format);
-            let wanted = |name: &str| name.len().is_multiple_of(2);
-            match (whole, read_wanted(&body, format, wanted)) {
-                (Ok(mut whole), Ok(part)) => {
-                    whole.retain(|row| wanted(&row.0));
-                    prop_assert_eq!(whole, part);
-                }
-                (Ok(_), Err(part)) => prop_assert!(false, "refused in part only: {}", part),
-                (Err(whole), Err(part)) => prop_assert!(whole.line <= part.line),
-                (Err(whole), Ok(_)) => {
-                    prop_assert!(whole.line <= body.split(|byte| *byte == b'\n').count());
-                }
-            }
-        }
+        fuzz::check(&body);
     }
 
     #[test]
