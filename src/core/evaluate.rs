@@ -20,11 +20,13 @@ use super::workload::Inventory;
 mod age;
 mod choose;
 mod compose;
+mod selection;
 mod silence;
 
 use age::Selected;
 use choose::Chosen;
 pub use compose::{Facts, Known, compose, compose_each};
+pub use selection::Selections;
 
 /// Whom a request asks about.
 #[derive(Clone, Copy)]

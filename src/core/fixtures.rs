@@ -70,7 +70,7 @@ impl Rows {
         cells: impl IntoIterator<Item = (Column, f64)>,
     ) -> Self {
         for (column, value) in cells {
-            assert!(self.builder.number(labels(of), column, value), "{of} has {column:?} already");
+            assert!(self.builder.number(labels(of), column, value).is_some(), "{of} has {column:?} already");
         }
         self.builder.time(labels(of), at(seconds));
         self

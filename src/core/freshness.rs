@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::evaluate::Selections;
 use super::series::SeriesSet;
 use super::signal::Signal;
 use super::time::Timestamp;
@@ -68,6 +69,8 @@ pub struct Snapshot {
     pub query: Arc<str>,
     /// What the source remarked on its answer.
     pub warnings: Arc<[String]>,
+    /// What questions chose of its sets.
+    pub selections: Arc<Selections>,
 }
 
 /// Where an age stands against its bounds.
@@ -169,6 +172,7 @@ impl Snapshot {
             coverage: new.coverage,
             query: new.query,
             warnings: new.warnings,
+            selections: Arc::clone(&self.selections),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Series sets: what a source returns for one signal, for the whole cluster.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +11,10 @@ use super::time::Timestamp;
 
 mod arrange;
 mod builder;
+mod layout;
 mod lost;
 pub use builder::Builder;
+pub use layout::{Layout, Skeleton};
 
 /// One label: name and value. Both are shared, since a fleet repeats them thousands of times.
 pub type Label = (Arc<str>, Arc<str>);
@@ -19,8 +23,44 @@ pub type Label = (Arc<str>, Arc<str>);
 const POD: [&str; 3] = ["container", "namespace", "pod"];
 
 /// Labels of one series or object, sorted by name. A copy shares them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Labels(Arc<[Label]>);
+
+// Strings are shared as far as a source can, so most comparisons are of strings with themselves. By hand, since
+// the standard library takes that short cut for equality of sized types alone.
+impl Ord for Labels {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let of = |a: &Arc<str>, b: &Arc<str>| if Arc::ptr_eq(a, b) { Ordering::Equal } else { a.cmp(b) };
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return Ordering::Equal;
+        }
+        let pairs = self.0.iter().zip(other.0.iter());
+        let mut unequal = pairs.map(|(a, b)| of(&a.0, &b.0).then_with(|| of(&a.1, &b.1)));
+        let first = unequal.find(|ordering| ordering.is_ne());
+        first.unwrap_or_else(|| self.0.len().cmp(&other.0.len()))
+    }
+}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Labels {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Labels {}
+
+impl Hash for Labels {
+    /// By the values: the names of a fleet are nearly all the same.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.iter().for_each(|(_, value)| value.hash(state));
+    }
+}
 
 impl Labels {
     /// From pairs in any order; of a repeated name the first stays.
@@ -146,10 +186,16 @@ pub struct Series {
 }
 
 impl Series {
-    /// What the series of a set are ordered by.
-    fn order(&self) -> (&str, &Labels) {
-        (self.labels.get("namespace").unwrap_or_default(), &self.labels)
+    /// One of which nothing was learned yet.
+    fn new(labels: Labels, element: u32, at: Timestamp, cells: Box<[Option<f64>]>) -> Self {
+        let acquaintance = Acquaintance::default();
+        Self { labels, at, cells, element, renewed_every: 0, lapsed: false, acquaintance }
     }
+}
+
+/// What the series of a set are ordered by.
+fn order(labels: &Labels) -> (&str, &Labels) {
+    (labels.get("namespace").unwrap_or_default(), labels)
 }
 
 /// A target that does not answer.
@@ -187,7 +233,8 @@ impl Silent {
 pub struct SeriesSet {
     columns: Vec<Column>,
     series: Vec<Series>,
-    namespaces: HashMap<Arc<str>, Range<usize>>,
+    namespaces: Arc<HashMap<Arc<str>, Range<usize>>>,
+    layout: Layout,
     clock_offset: i64,
     silent: Vec<Silent>,
 }
@@ -266,10 +313,16 @@ impl SeriesSet {
     #[must_use]
     pub fn learning_from(mut self, previous: &Self, after_silence: bool) -> Self {
         let mut earlier = previous.series.iter().peekable();
+        let mut paired = 0;
         for series in &mut self.series {
-            // Both sets have the same order, so one walk through both finds every pair.
-            while earlier.next_if(|old| old.order() < series.order()).is_some() {}
-            let Some(old) = earlier.peek().filter(|old| old.order() == series.order()) else { continue };
+            // Both sets have the same order, so one walk through both finds every pair. Most share their labels,
+            // which are then equal without a look at them.
+            let is_pair = |old: &&Series| old.labels == series.labels;
+            while earlier.next_if(|old| !is_pair(old) && order(&old.labels) < order(&series.labels)).is_some()
+            {
+            }
+            let Some(old) = earlier.next_if(is_pair) else { continue };
+            paired += 1;
             series.acquaintance = series.acquaintance.after(old.acquaintance);
             let gap = u32::try_from(series.at.since(old.at).as_millis()).unwrap_or(u32::MAX);
             // The longest gap, slowly forgotten: two servers that scrape out of step and answer by
@@ -278,6 +331,9 @@ impl SeriesSet {
             series.renewed_every =
                 if gap == 0 || after_silence { old.renewed_every } else { gap.max(remembered) };
             series.lapsed = !series.has_number() && (old.lapsed || old.has_number());
+        }
+        if paired == self.series.len() && paired == previous.series.len() {
+            self.layout = previous.layout.clone();
         }
         self
     }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Engine;
-use super::demand::EVERYWHERE;
 use super::gather::{Gathered, Read};
 use super::generation::Binding;
 use super::guarding::Whose;
@@ -60,6 +59,8 @@ pub struct Answers {
 #[derive(Debug)]
 pub struct Stamp {
     namespace: Box<str>,
+    /// Whether more than the namespace matters.
+    everywhere: bool,
     generation: u64,
     slots: Box<[Read]>,
     /// The version of what was known of the cluster.
@@ -219,13 +220,12 @@ impl Engine {
     fn context<'a>(&'a self, ask: Ask<'a>, binding: &Binding) -> Context<'a> {
         let Ask { namespace, selector, whom, .. } = ask;
         let question = Question { namespace, selector, whom, pods: self.inventory.as_deref() };
-        let everywhere = namespace.is_empty() || binding.leaves().iter().any(|leaf| leaf.is_everywhere());
+        let everywhere = namespace.is_empty() || binding.reads_everywhere;
         let place = (!everywhere).then_some(namespace);
         // Before anything is looked up there: a change in between makes the answer outdated.
         let inventory = self.inventory.as_ref().map_or(0, |known| known.version(place));
         let now = self.clock.now();
-        let composite = binding.metric.composite.as_ref();
-        let needs_facts = composite.is_some_and(|composite| composite.needs_facts());
+        let needs_facts = binding.needs_facts;
         let is_guarded = !binding.metric.guards.is_empty();
         let ledger = Some(self.ledger()).filter(|ledger| ledger.may_concern(ask.metric, namespace));
         let is_lasting = !needs_facts && !is_guarded && ledger.is_none();
@@ -265,9 +265,9 @@ impl Engine {
         context: &Context<'_>,
         expires: Timestamp,
     ) -> Stamp {
-        let namespace = if context.everywhere { EVERYWHERE } else { ask.namespace };
         Stamp {
-            namespace: namespace.into(),
+            namespace: ask.namespace.into(),
+            everywhere: context.everywhere,
             generation,
             slots: gathered.reads(),
             inventory: context.inventory,
@@ -310,12 +310,12 @@ impl Engine {
         }
         // A slot that was given up meanwhile has another version: the long way starts it again.
         let is_known = |known: &Arc<dyn Inventory>| {
-            known.version((!stamp.namespace.is_empty()).then_some(&*stamp.namespace)) == stamp.inventory
+            known.version((!stamp.everywhere).then_some(&*stamp.namespace)) == stamp.inventory
         };
         let is_current =
             stamp.slots.iter().all(Read::is_current) && self.inventory.as_ref().is_none_or(is_known);
         if is_current {
-            stamp.slots.iter().for_each(|read| read.touch(now));
+            stamp.slots.iter().for_each(|read| read.touch(&stamp.namespace, now));
         }
         is_current
     }

@@ -26,8 +26,8 @@ use crate::core::workload::Knowledge;
 pub(super) struct Read {
     slot: Arc<Slot>,
     version: u64,
-    /// In whose name: [`EVERYWHERE`], or the question's namespace.
-    asker: Box<str>,
+    /// Whether in everybody's name, or in that of the question's namespace.
+    everywhere: bool,
 }
 
 impl Read {
@@ -37,8 +37,9 @@ impl Read {
         self.slot.version() == self.version
     }
 
-    pub(super) fn touch(&self, now: Timestamp) {
-        self.slot.touch(&self.asker, now);
+    /// Counts as a question for `namespace`.
+    pub(super) fn touch(&self, namespace: &str, now: Timestamp) {
+        self.slot.touch(if self.everywhere { EVERYWHERE } else { namespace }, now);
     }
 }
 
@@ -122,7 +123,7 @@ impl Engine {
         let presence = match &binding.presence {
             Some(slot) => {
                 self.touch(slot, binding, asker);
-                Some(leaf.read(slot, asker, slot.ready(asker, deadline).await))
+                Some(leaf.read(slot, binding, slot.ready(asker, deadline).await))
             }
             None => None,
         };
@@ -141,7 +142,7 @@ impl Engine {
         wanted().filter(|(_, there)| **there).for_each(|(slot, _)| self.touch(slot, binding, asker));
         for (slot, there) in wanted() {
             let snapshot =
-                if *there { Some(leaf.read(slot, asker, slot.ready(asker, deadline).await)) } else { None };
+                if *there { Some(leaf.read(slot, binding, slot.ready(asker, deadline).await)) } else { None };
             leaf.snapshots.push(snapshot);
         }
         leaf
@@ -163,8 +164,9 @@ impl Engine {
 }
 
 impl Leaf {
-    fn read(&mut self, slot: &Arc<Slot>, asker: &str, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
-        self.reads.push(Read { slot: Arc::clone(slot), version: snapshot.version, asker: asker.into() });
+    fn read(&mut self, slot: &Arc<Slot>, binding: &Binding, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
+        let everywhere = binding.is_everywhere();
+        self.reads.push(Read { slot: Arc::clone(slot), version: snapshot.version, everywhere });
         snapshot
     }
 }

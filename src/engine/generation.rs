@@ -11,7 +11,7 @@ use super::refresh::Pace;
 use super::slot::Slot;
 use crate::catalog::Catalog;
 use crate::core::budget::Budget;
-use crate::core::metric::{Input, Metric};
+use crate::core::metric::{Input, Metric, Scope};
 use crate::core::signal::Signal;
 use crate::source::Source;
 
@@ -73,6 +73,10 @@ pub struct Binding {
     pub presence: Option<Arc<Slot>>,
     /// How many may be read at once; none for a composite, which reads nothing itself.
     pub(super) permits: Option<Arc<Semaphore>>,
+    /// Whether anything that it reads is not confined to a question's namespace.
+    pub(super) reads_everywhere: bool,
+    /// Whether it depends on how many replicas there are, or on what an autoscaler wants.
+    pub(super) needs_facts: bool,
 }
 
 impl Binding {
@@ -206,6 +210,8 @@ impl Generation {
             sources.dedup();
             let source_name = sources.join(", ");
             return Ok(Binding {
+                reads_everywhere: parts.iter().any(|part| part.reads_everywhere),
+                needs_facts: composite.needs_facts(),
                 metric,
                 source_name,
                 parts,
@@ -236,6 +242,8 @@ impl Generation {
             source_name: source.name().to_owned(),
             permits: Some(Arc::clone(&self.permits[source.name()])),
             parts: Vec::new(),
+            reads_everywhere: metric.scope == Scope::Cluster,
+            needs_facts: false,
             metric,
             slots,
         })

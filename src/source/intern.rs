@@ -17,4 +17,9 @@ impl Interner {
         self.0.insert(Arc::clone(&shared));
         shared
     }
+
+    /// The same, where it may well be `likely`, which was shared before.
+    pub(super) fn get_like(&mut self, text: &str, likely: Option<&Arc<str>>) -> Arc<str> {
+        likely.filter(|likely| ***likely == *text).map_or_else(|| self.get(text), Arc::clone)
+    }
 }

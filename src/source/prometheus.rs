@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use moka::sync::Cache;
+use reqwest::header::ACCEPT_ENCODING;
 use reqwest::{Client, Response, StatusCode, Url};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use self::decode::Decoded;
+use self::decode::shape::Shape;
 use super::body::read_limited;
 use super::http::{Http, Reach};
 use super::{Answer, Auth, Fetch, Source, SourceError};
@@ -29,6 +32,9 @@ const MEMORY_BEFORE_START: Duration = Duration::from_mins(1);
 
 /// How long it may take to tell.
 const START_WITHIN: Duration = Duration::from_secs(2);
+
+/// Longer than the longest interval between two answers to one query.
+const SHAPE_KEPT: Duration = Duration::from_mins(1);
 
 /// Answers are decoded one after the other, whatever their source: it takes a processor all to
 /// itself, so several at once gain little, and every thread that decodes keeps an arena of freed
@@ -88,6 +94,8 @@ pub struct Prometheus {
     storage_url: Url,
     http: Http,
     start: ArcSwapOption<Start>,
+    /// What the last answers were like, as long as they come.
+    shapes: Cache<Arc<Signal>, Arc<Shape>>,
 }
 
 /// What a server told of its start.
@@ -116,6 +124,7 @@ impl Prometheus {
             http: Http::new(settings.auth.clone(), settings.timeout, Reach::of(settings.url.scheme())),
             settings,
             start: ArcSwapOption::empty(),
+            shapes: Cache::builder().time_to_idle(SHAPE_KEPT).build(),
         }
     }
 
@@ -156,13 +165,18 @@ impl Prometheus {
         let failed = || SourceError::Unusable("it could not be decoded".to_owned());
         let turn = DECODING.acquire().await.map_err(|_| failed())?;
         let (of, max_series) = (Arc::clone(signal), self.settings.max_series);
+        let shape = self.shapes.get(signal);
         // Tens of thousands of series take milliseconds that the threads which answer cannot spare.
         let decoding = tokio::task::spawn_blocking(move || {
             // Held here, since decoding goes on when nobody waits for it any more.
             let _turn = turn;
-            decode::decode(body, status, &of, now, max_series)
+            decode::decode(body, status, &of, now, max_series, shape.as_deref())
         });
-        decoding.await.map_err(|_| failed())?
+        let mut decoded = decoding.await.map_err(|_| failed())??;
+        if let Some(shape) = decoded.shape.take() {
+            self.shapes.insert(Arc::clone(signal), Arc::new(shape));
+        }
+        Ok(decoded)
     }
 
     /// Since when the server remembers samples, if it started without its memory; asked now and then.
@@ -207,7 +221,11 @@ impl Prometheus {
         Some((body, server_now))
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, SourceError> {
+    async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<Response, SourceError> {
+        if self.settings.url.scheme() == "http" {
+            // Within a cluster, where TLS is rare, compressing costs both sides more than it saves.
+            request = request.header(ACCEPT_ENCODING, "identity");
+        }
         let host = self.settings.url.host_str().unwrap_or_default();
         let port = self.settings.url.port_or_known_default().unwrap_or_default();
         self.http.send(request, &format!("{host}:{port}")).await

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::selection::{Basis, Selection, Selections};
 use super::{Question, Run, Whom};
 use crate::core::freshness::{Coverage, Snapshot};
 use crate::core::metric::{Input, Scope};
 use crate::core::reading::{InputStep, TransitionStep};
 use crate::core::refusal::Refusal;
-use crate::core::series::{Acquaintance, Series, Silent};
+use crate::core::series::{Acquaintance, Series, SeriesSet, Silent};
 use crate::core::signal::Signal;
 use crate::core::workload::{Knowledge, Pod};
 
@@ -38,6 +39,12 @@ struct Counts {
     chosen: usize,
 }
 
+/// Which candidates were chosen, and how many are of pods that are gone.
+struct Picked {
+    indexes: Vec<u32>,
+    gone: usize,
+}
+
 impl Run<'_> {
     /// The series of one input that are asked for, or in words why there are none. `each`: they will be
     /// told apart by this label.
@@ -53,28 +60,8 @@ impl Run<'_> {
         };
         let is_everywhere = self.question.namespace.is_empty() || self.metric.scope == Scope::Cluster;
         let candidates = if is_everywhere { set.all() } else { set.in_namespace(self.question.namespace) };
-        let mut chosen = Vec::new();
-        let mut gone = 0;
-        for series in candidates {
-            let pod = match self.whose(input, series) {
-                Whose::Pod(pod) => Some(pod),
-                Whose::Nobody => None,
-                Whose::Gone => {
-                    gone += 1;
-                    continue;
-                }
-                Whose::Unknown if self.question.selector.may_match(|key| series.labels.get(key)) => {
-                    return Err(self.unlisted(series));
-                }
-                Whose::Unknown => continue,
-            };
-            // A schedule is nobody's: a selector only tells those apart who ask for it.
-            let is_clocks =
-                matches!(*input.signal, Signal::Schedule(_)) && matches!(self.question.whom, Whom::All);
-            if is_clocks || self.is_asked_for(series, pod.as_deref()) {
-                chosen.push(series);
-            }
-        }
+        let place = (!is_everywhere).then_some(self.question.namespace);
+        let (chosen, gone) = self.pick(input, (snapshot, set), candidates, place)?;
         let counts = Counts { candidates: candidates.len(), gone, chosen: chosen.len() };
         self.record(input, snapshot, counts);
         let is_covered = if is_everywhere {
@@ -117,6 +104,61 @@ impl Run<'_> {
             return Ok(Err(self.absence(input, snapshot, candidates, gone)));
         }
         Ok(Ok(Chosen { input, snapshot, series: chosen }))
+    }
+
+    /// The candidates that are asked for, and how many others are of pods that are gone. `place`: the namespace
+    /// whose pods matter; all of them if `None`.
+    fn pick<'a>(
+        &self,
+        input: &Input,
+        (snapshot, set): (&Snapshot, &'a SeriesSet),
+        candidates: &'a [Series],
+        place: Option<&str>,
+    ) -> Result<(Vec<&'a Series>, usize), Refusal> {
+        let pods = self.question.pods;
+        let is_complete = pods.is_none_or(|pods| pods.knowledge() == Knowledge::Complete);
+        let selections = Some(&snapshot.selections).filter(|_| is_complete && Selections::serve(candidates));
+        let Some(selections) = selections else {
+            let Picked { indexes, gone } = self.look(input, candidates)?;
+            return Ok((indexes.into_iter().map(|index| &candidates[index as usize]).collect(), gone));
+        };
+        // Before anything is looked up there: a change in between makes what is chosen outdated.
+        let basis = Basis { layout: set.layout().clone(), pods: pods.map_or(0, |pods| pods.version(place)) };
+        let key = selections.key(&self.question, self.metric.scope);
+        let selection = match selections.recall(key, &basis) {
+            Some(known) => known,
+            None => {
+                let Picked { indexes, gone } = self.look(input, candidates)?;
+                selections.note(key, Selection::new(basis, indexes, gone))
+            }
+        };
+        Ok((selection.of(candidates), selection.gone))
+    }
+
+    /// Looks at every candidate.
+    fn look(&self, input: &Input, candidates: &[Series]) -> Result<Picked, Refusal> {
+        let mut picked = Picked { indexes: Vec::new(), gone: 0 };
+        for (index, series) in (0..).zip(candidates) {
+            let pod = match self.whose(input, series) {
+                Whose::Pod(pod) => Some(pod),
+                Whose::Nobody => None,
+                Whose::Gone => {
+                    picked.gone += 1;
+                    continue;
+                }
+                Whose::Unknown if self.question.selector.may_match(|key| series.labels.get(key)) => {
+                    return Err(self.unlisted(series));
+                }
+                Whose::Unknown => continue,
+            };
+            // A schedule is nobody's: a selector only tells those apart who ask for it.
+            let is_clocks =
+                matches!(*input.signal, Signal::Schedule(_)) && matches!(self.question.whom, Whom::All);
+            if is_clocks || self.is_asked_for(series, pod.as_deref()) {
+                picked.indexes.push(index);
+            }
+        }
+        Ok(picked)
     }
 
     fn whose(&self, input: &Input, series: &Series) -> Whose {

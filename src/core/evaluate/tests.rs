@@ -15,6 +15,7 @@ use crate::core::signal::{Element, Kind, NeutralLabels};
 mod composites;
 mod pods;
 mod refusals;
+mod selections;
 
 /// One input and its snapshot, asked from namespace `ml` at `now`.
 struct Ask {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::builder::is_confined;
-use super::{Acquaintance, Column, Labels, Series, SeriesSet};
+use super::{Column, Labels, Layout, Series, SeriesSet, order};
 use crate::core::signal::{Element, Signal};
 use crate::core::time::Timestamp;
 
@@ -26,35 +26,40 @@ const PLUMBING: [&str; 11] = [
     "service",
 ];
 
-/// One series on its way into a set: labels, time of its sample, cells in the set's order.
-type Cells = Vec<Option<f64>>;
+/// One series on its way into a set.
+pub(super) struct Arriving {
+    pub(super) labels: Labels,
+    /// The time of its sample, by the source's clock.
+    pub(super) at: Timestamp,
+    /// In the set's order.
+    pub(super) cells: Vec<Option<f64>>,
+    /// By what it will be known again.
+    pub(super) number: u32,
+}
 
 impl SeriesSet {
-    /// The set of these rows: each series of a pod once, in order, elements numbered.
+    /// The set of these rows: each series of a pod once, in order, elements numbered. And the number of the row
+    /// that each series was.
     pub(super) fn arranged(
         columns: Vec<Column>,
-        mut rows: Vec<(Labels, Timestamp, Cells)>,
+        mut rows: Vec<Arriving>,
         element: &Element,
         clock_offset: i64,
-    ) -> Self {
+    ) -> (Self, Vec<u32>) {
         // Newest first, so that of two scrapes of one pod the fresher one is met first and stays.
-        rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        rows.sort_unstable_by(|a, b| b.at.cmp(&a.at).then_with(|| a.labels.cmp(&b.labels)));
         let mut scrapes = Scrapes::with_capacity(rows.len());
-        rows.retain(|(labels, ..)| scrapes.is_new(labels));
+        rows.retain(|row| scrapes.is_new(&row.labels));
         drop(scrapes);
-        rows.sort_by(|a, b| namespace_of(&a.0).cmp(namespace_of(&b.0)).then_with(|| a.0.cmp(&b.0)));
+        rows.sort_unstable_by(|a, b| order(&a.labels).cmp(&order(&b.labels)));
 
         let mut numbering = Numbering::default();
+        let numbers = rows.iter().map(|row| row.number).collect();
         let series: Vec<Series> = rows
             .into_iter()
-            .map(|(labels, at, cells)| Series {
-                element: numbering.number(element, &labels),
-                renewed_every: 0,
-                lapsed: false,
-                acquaintance: Acquaintance::default(),
-                cells: cells.into_boxed_slice(),
-                labels,
-                at,
+            .map(|Arriving { labels, at, cells, .. }| {
+                let element = numbering.number(element, &labels);
+                Series::new(labels, element, at, cells.into_boxed_slice())
             })
             .collect();
         let mut namespaces = HashMap::new();
@@ -63,7 +68,8 @@ impl SeriesSet {
                 namespaces.entry(Arc::clone(namespace)).or_insert(index..index).end = index + 1;
             }
         }
-        Self { columns, series, namespaces, clock_offset, silent: Vec::new() }
+        let (namespaces, layout) = (Arc::new(namespaces), Layout::default());
+        (Self { columns, series, namespaces, layout, clock_offset, silent: Vec::new() }, numbers)
     }
 
     /// Gives series that name no pod the one that has their address, as `find` (namespace and name by
@@ -104,9 +110,9 @@ impl SeriesSet {
                 }
                 None => one.labels,
             };
-            (labels, one.at, one.cells.into_vec())
+            Arriving { labels, at: one.at, cells: one.cells.into_vec(), number: 0 }
         });
-        Self::arranged(columns, rows.collect(), signal.element(), clock_offset).with_silent(silent)
+        Self::arranged(columns, rows.collect(), signal.element(), clock_offset).0.with_silent(silent)
     }
 }
 
@@ -118,10 +124,6 @@ const ADDRESSES: [&str; 2] = ["instance", "pod_ip"];
 fn address_in(text: &str) -> Option<IpAddr> {
     let by_port = || text.parse::<SocketAddr>().map(|address| address.ip());
     text.parse().or_else(|_| by_port()).ok()
-}
-
-fn namespace_of(labels: &Labels) -> &str {
-    labels.get("namespace").unwrap_or_default()
 }
 
 /// Tells series of several containers of a pod from one series scraped several times.

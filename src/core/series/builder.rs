@@ -4,6 +4,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::arrange::Arriving;
 use super::{Column, Label, Labels, SeriesSet};
 use crate::core::signal::{Element, NeutralLabels, Signal};
 use crate::core::time::Timestamp;
@@ -29,6 +30,8 @@ pub struct Builder {
 
 #[derive(Debug, Default)]
 struct Row {
+    /// Counts rows in the order in which they were first met.
+    number: u32,
     at: Option<Timestamp>,
     cells: Vec<Option<f64>>,
 }
@@ -63,23 +66,29 @@ impl Builder {
         self.rows.len().saturating_mul(self.columns.len())
     }
 
-    /// Takes one number of a series; `false` if the series has that number already, which then
-    /// stays.
+    /// Takes one number of a series, and tells which row it went to; `None` if the series has that number
+    /// already, which then stays.
     ///
     /// Only counts of buckets with one bound add up, as in PromQL: the label `le` spells one bound
     /// in several ways (`1` and `1.0`), and after an upgrade a window holds both spellings.
-    pub fn number(&mut self, labels: Labels, column: Column, value: f64) -> bool {
+    pub fn number(&mut self, labels: Labels, column: Column, value: f64) -> Option<u32> {
         let index = index_of(&mut self.columns, column);
-        let cells = &mut self.rows.entry(labels).or_default().cells;
+        let row = self.find(labels);
+        let (number, cells) = (row.number, &mut row.cells);
         if cells.len() <= index {
             cells.resize(index + 1, None);
         }
         match (&mut cells[index], column) {
             (empty @ None, _) => *empty = Some(value),
             (Some(count), Column::Bucket(_)) => *count += value,
-            (Some(_), _) => return false,
+            (Some(_), _) => return None,
         }
-        true
+        Some(number)
+    }
+
+    fn find(&mut self, labels: Labels) -> &mut Row {
+        let number = self.rows.len() as u32;
+        self.rows.entry(labels).or_insert_with(|| Row { number, ..Row::default() })
     }
 
     /// Takes a whole series: its numbers and the time of its sample, by the source's clock; `false`
@@ -90,8 +99,9 @@ impl Builder {
         at: Timestamp,
         numbers: impl IntoIterator<Item = (Column, f64)>,
     ) -> bool {
+        let number = self.rows.len() as u32;
         let Entry::Vacant(vacant) = self.rows.entry(labels) else { return false };
-        let row = vacant.insert(Row { at: Some(at), cells: vec![None; self.columns.len()] });
+        let row = vacant.insert(Row { number, at: Some(at), cells: vec![None; self.columns.len()] });
         for (column, value) in numbers {
             let index = index_of(&mut self.columns, column);
             if row.cells.len() <= index {
@@ -102,10 +112,12 @@ impl Builder {
         true
     }
 
-    /// Takes the time of a series' sample, by the source's clock; the oldest stays.
-    pub fn time(&mut self, labels: Labels, at: Timestamp) {
-        let row = self.rows.entry(labels).or_default();
+    /// Takes the time of a series' sample, by the source's clock, and tells which row it went to; the oldest
+    /// stays.
+    pub fn time(&mut self, labels: Labels, at: Timestamp) -> u32 {
+        let row = self.find(labels);
         row.at = Some(row.at.map_or(at, |known| known.min(at)));
+        row.number
     }
 
     /// Gives every series without a time of its own the one that `time_of` finds by its labels.
@@ -121,16 +133,25 @@ impl Builder {
     /// A series without a time is left out: it has left the source, and only the memory of a range
     /// window still holds it. One without a number stays: it is there, and its number is not known.
     pub fn finish(self, element: &Element, neutral: &NeutralLabels, clock_offset: i64) -> SeriesSet {
+        self.finish_traced(element, neutral, clock_offset).0
+    }
+
+    /// The same, and for each series of the set the row that it was.
+    pub fn finish_traced(
+        self,
+        element: &Element,
+        neutral: &NeutralLabels,
+        clock_offset: i64,
+    ) -> (SeriesSet, Vec<u32>) {
         let (columns, order) = ordered(&self.columns);
-        let mut rows: Vec<_> =
-            self.rows.into_iter().filter_map(|(labels, row)| Some((labels, row.at?, row.cells))).collect();
+        let arriving =
+            |(labels, Row { number, at, cells })| Some(Arriving { labels, at: at?, cells, number });
+        let mut rows: Vec<_> = self.rows.into_iter().filter_map(arriving).collect();
         if !self.confined {
             attribute(&mut rows, if self.direct { "instance" } else { "job" });
         }
-        for (labels, ..) in &mut rows {
+        for Arriving { labels, cells, .. } in &mut rows {
             add_neutral(labels, neutral);
-        }
-        for (.., cells) in &mut rows {
             *cells = order.iter().map(|&from| cells.get(from).copied().flatten()).collect();
         }
         SeriesSet::arranged(columns, rows, element, clock_offset)
@@ -168,18 +189,18 @@ pub(super) fn ordered(columns: &[Column]) -> (Vec<Column>, Vec<usize>) {
 /// would count for the exporter's workload.
 ///
 /// `exporter` is the label whose series are one exporter's, or those of several that are alike.
-fn attribute(rows: &mut [(Labels, Timestamp, Vec<Option<f64>>)], exporter: &str) {
+fn attribute(rows: &mut [Arriving], exporter: &str) {
     let (_, watched) = ATTRIBUTION[2];
     let is_attributed = |labels: &Labels| watched.iter().any(|name| labels.get(name).is_some());
     let jobs: HashSet<Option<String>> = rows
         .iter()
-        .filter(|(labels, ..)| is_attributed(labels))
-        .map(|(labels, ..)| labels.get(exporter).map(str::to_owned))
+        .filter(|row| is_attributed(&row.labels))
+        .map(|row| row.labels.get(exporter).map(str::to_owned))
         .collect();
     if jobs.is_empty() {
         return;
     }
-    for (labels, ..) in rows {
+    for Arriving { labels, .. } in rows {
         if is_attributed(labels) {
             let renamed =
                 |name: &str| ATTRIBUTION.iter().find(|(_, from)| from.contains(&name)).map(|(to, _)| *to);

@@ -11,6 +11,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::arrange::Arriving;
 use super::builder::{is_confined, ordered};
 use super::{Column, Labels, Series, SeriesSet, Silent};
 use crate::core::signal::Signal;
@@ -36,7 +37,8 @@ impl SeriesSet {
         memory_from: Option<Timestamp>,
         is_ready: impl Fn(&str, &str) -> bool,
     ) -> Self {
-        if !is_confined(signal) {
+        // Of the same series none is lost.
+        if !is_confined(signal) || self.layout == previous.layout {
             return self;
         }
         let newest = self.series.iter().map(|series| series.at).max();
@@ -74,14 +76,15 @@ impl SeriesSet {
             cause: "its pod is ready and its series are gone from the source".into(),
             known: true,
         }));
-        let fresh =
-            self.series.iter().map(|one| (one.labels.clone(), one.at, widened(&one.cells, &self.columns)));
-        let kept = lost.into_iter().map(|one| {
-            let cells = widened(&one.cells, &previous.columns);
-            (one.labels, one.at, cells)
-        });
-        let rows = fresh.chain(kept).collect();
-        Self::arranged(columns, rows, signal.element(), clock_offset).with_silent(silent)
+        let row = |one: &Series, columns: &[Column]| Arriving {
+            labels: one.labels.clone(),
+            at: one.at,
+            cells: widened(&one.cells, columns),
+            number: 0,
+        };
+        let fresh = self.series.iter().map(|one| row(one, &self.columns));
+        let rows = fresh.chain(lost.iter().map(|one| row(one, &previous.columns))).collect();
+        Self::arranged(columns, rows, signal.element(), clock_offset).0.with_silent(silent)
     }
 }
 

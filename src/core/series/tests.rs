@@ -88,9 +88,9 @@ fn a_silent_target_is_known_by_job_and_instance() {
 fn parts_of_one_series_become_one_row() {
     let mut builder = Builder::default();
     assert!(builder.is_empty());
-    assert!(builder.number(labels("pod=a"), Column::Term(1), 2.0));
+    assert!(builder.number(labels("pod=a"), Column::Term(1), 2.0).is_some());
     builder.time(labels("pod=a"), at(9.0));
-    assert!(builder.number(labels("pod=a"), Column::Term(0), 1.0));
+    assert!(builder.number(labels("pod=a"), Column::Term(0), 1.0).is_some());
     builder.time(labels("pod=a"), at(5.0));
     builder.time(labels("pod=a"), at(7.0));
     assert_eq!((builder.len(), builder.columns(), builder.cells()), (1, 2, 2));
@@ -104,10 +104,10 @@ fn parts_of_one_series_become_one_row() {
 fn a_number_told_twice_is_noticed_and_a_bucket_told_twice_adds_up() {
     let mut builder = Builder::default();
     builder.time(labels("pod=a"), at(0.0));
-    assert!(builder.number(labels("pod=a"), Column::Term(0), 1.0));
-    assert!(!builder.number(labels("pod=a"), Column::Term(0), 2.0));
-    assert!(builder.number(labels("pod=a"), Column::Bucket(1.0), 3.0), "le=\"1\"");
-    assert!(builder.number(labels("pod=a"), Column::Bucket(1.0), 4.0), "le=\"1.0\"");
+    assert!(builder.number(labels("pod=a"), Column::Term(0), 1.0).is_some());
+    assert!(builder.number(labels("pod=a"), Column::Term(0), 2.0).is_none());
+    assert!(builder.number(labels("pod=a"), Column::Bucket(1.0), 3.0).is_some(), "le=\"1\"");
+    assert!(builder.number(labels("pod=a"), Column::Bucket(1.0), 4.0).is_some(), "le=\"1.0\"");
     let set = builder.finish(&Element::Pod, &NeutralLabels::default(), 0);
     assert_eq!(*set.all()[0].cells, [Some(1.0), Some(7.0)]);
 }
@@ -399,7 +399,7 @@ proptest! {
         }
         let indexed: usize = ["a", "b", "c"].iter().map(|name| set.in_namespace(name).len()).sum();
         prop_assert_eq!(indexed, set.all().iter().filter(|one| one.labels.get("namespace").is_some()).count());
-        prop_assert!(set.all().windows(2).all(|pair| pair[0].order() < pair[1].order()));
+        prop_assert!(set.all().windows(2).all(|pair| order(&pair[0].labels) < order(&pair[1].labels)));
     }
 }
 

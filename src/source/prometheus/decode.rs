@@ -7,7 +7,8 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
 
-use self::wire::{Sample, Text};
+use self::shape::{Refill, Shape, Trace};
+use self::wire::{Envelope, Sample, Text};
 use super::SourceError;
 use crate::catalog::promql::{BUCKET, COUNT, PART, SUM, TIME};
 use crate::core::histogram::parse_le;
@@ -19,6 +20,7 @@ use crate::source::intern::Interner;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+pub(super) mod shape;
 mod wire;
 
 /// The most columns of a set: several times what a fleet with histograms of several kinds has.
@@ -31,6 +33,8 @@ const MAX_WARNINGS: usize = 10;
 pub(super) struct Decoded {
     pub(super) set: SeriesSet,
     pub(super) warnings: Vec<String>,
+    /// With what the next answer is decoded, where it is a new one.
+    pub(super) shape: Option<Shape>,
 }
 
 /// Remarks on the query itself, as Prometheus words them, rather than on what is missing.
@@ -38,7 +42,8 @@ pub(super) fn is_annotation(warning: &str) -> bool {
     warning.starts_with("PromQL warning:") || warning.starts_with("PromQL info:")
 }
 
-/// Decodes the answer to the compiled query of `signal`, asked for at `now` by our clock.
+/// Decodes the answer to the compiled query of `signal`, asked for at `now` by our clock. `known` is the shape
+/// of an earlier answer to it.
 ///
 /// A body that is given away is freed before the set is finished: each takes memory of its own.
 pub(super) fn decode(
@@ -47,7 +52,12 @@ pub(super) fn decode(
     signal: &Signal,
     now: Timestamp,
     max_series: usize,
+    known: Option<&Shape>,
 ) -> Result<Decoded, SourceError> {
+    let again = known.filter(|_| status.is_success()).and_then(|shape| refill(body.as_ref(), shape, now));
+    if let Some(decoded) = again {
+        return Ok(decoded);
+    }
     let mut rows = Rows::new(signal, max_series);
     let mut outcome = Ok(());
     let read = wire::read(body.as_ref(), &mut |sample| {
@@ -55,7 +65,7 @@ pub(super) fn decode(
         outcome.is_ok()
     });
     drop(body);
-    let mut envelope = read.map_err(|error| {
+    let envelope = read.map_err(|error| {
         if status.is_success() {
             // The error's own words quote the body.
             let (line, column) = (error.line(), error.column());
@@ -72,16 +82,33 @@ pub(super) fn decode(
     if !status.is_success() {
         return Err(SourceError::Refused(format!("HTTP {status}")));
     }
-    let result_type = envelope.result_type.ok_or_else(|| SourceError::Unusable("no data".to_owned()))?;
+    let result_type = envelope.result_type.as_ref();
+    let result_type = result_type.ok_or_else(|| SourceError::Unusable("no data".to_owned()))?;
     if result_type != "vector" {
-        let found = shortened(&result_type);
+        let found = shortened(result_type);
         return Err(SourceError::Unusable(format!("a {found} where a vector was expected")));
     }
     outcome?;
+    let (set, shape) = rows.finish(now);
+    Ok(Decoded { set, warnings: warnings(envelope), shape })
+}
+
+/// The answer, if it has the rows of an earlier one and is as it should be in every other way.
+fn refill(body: &[u8], shape: &Shape, now: Timestamp) -> Option<Decoded> {
+    let mut rows = Refill::new(shape);
+    let envelope = wire::skim(body, |row| rows.take(row))?;
+    let is_answer = envelope.status == "success" && envelope.result_type.as_deref() == Some("vector");
+    let set = rows.finish(now).filter(|_| is_answer)?;
+    Some(Decoded { set, warnings: warnings(envelope), shape: None })
+}
+
+fn warnings(mut envelope: Envelope) -> Vec<String> {
+    if envelope.is_partial {
+        envelope.warnings.push("not all of the server's storage answered".to_owned());
+    }
     // Those that say what is missing first, so that the bound cannot hide one.
     envelope.warnings.sort_by_key(|warning| is_annotation(warning));
-    let warnings = envelope.warnings.iter().take(MAX_WARNINGS).map(|warning| shortened(warning)).collect();
-    Ok(Decoded { set: rows.finish(now), warnings })
+    envelope.warnings.iter().take(MAX_WARNINGS).map(|warning| shortened(warning)).collect()
 }
 
 /// The rows of one answer, taken one by one.
@@ -96,6 +123,10 @@ struct Rows<'s> {
     evaluated: Option<Timestamp>,
     /// One row's labels, until it is known how many they are.
     pairs: Vec<Label>,
+    /// Those of the row before: most of one row are those of the next.
+    before: Vec<Label>,
+    /// What the rows were, where the next answer will have the same.
+    trace: Option<Trace>,
 }
 
 impl<'s> Rows<'s> {
@@ -113,26 +144,34 @@ impl<'s> Rows<'s> {
             times: HashMap::new(),
             evaluated: None,
             pairs: Vec::new(),
+            before: Vec::new(),
+            trace: matches!(signal, Signal::Series(_)).then(Trace::new),
         }
     }
 
-    fn take(&mut self, Sample { metric, value }: Sample<'_>) -> Result<(), SourceError> {
-        let Some((at, Text(value))) = value else {
+    fn take(&mut self, sample: Sample<'_>) -> Result<(), SourceError> {
+        let pairs =
+            sample.pairs().map_err(|_| SourceError::Unusable("labels that are no labels".to_owned()))?;
+        let Some((at, Text(value))) = &sample.value else {
             return Err(SourceError::Unusable("a native histogram where a number was expected".to_owned()));
         };
         let value: f64 =
-            value.parse().map_err(|_| SourceError::Unusable(format!("value {:?}", shortened(&value))))?;
-        let at = Timestamp::from_seconds(at);
+            value.parse().map_err(|_| SourceError::Unusable(format!("value {:?}", shortened(value))))?;
+        let at = Timestamp::from_seconds(*at);
         self.evaluated = Some(at);
         let mut part = None;
         let mut le = None;
-        self.pairs.clear();
-        for (Text(name), Text(value)) in metric.0 {
+        for (Text(name), Text(value)) in pairs.0 {
             match name.as_ref() {
                 "__name__" => {}
                 PART => part = Some(value),
                 "le" => le = Some(value),
-                _ => self.pairs.push((self.intern.get(&name), self.intern.get(&value))),
+                _ => {
+                    let before = self.before.get(self.pairs.len());
+                    let name = self.intern.get_like(&name, before.map(|before| &before.0));
+                    let value = self.intern.get_like(&value, before.map(|before| &before.1));
+                    self.pairs.push((name, value));
+                }
             }
         }
         let part = part.ok_or_else(|| SourceError::Unusable("a series without its part".to_owned()))?;
@@ -140,7 +179,10 @@ impl<'s> Rows<'s> {
             TIME => None,
             BUCKET => match le.take().and_then(|le| parse_le(&le)) {
                 Some(upper) => Some(Column::Bucket(upper)),
-                None => return Ok(()),
+                None => {
+                    self.trace.iter_mut().for_each(|trace| trace.note(sample.metric.get(), None));
+                    return Ok(());
+                }
             },
             SUM => Some(Column::Sum),
             COUNT => Some(Column::Count),
@@ -151,20 +193,27 @@ impl<'s> Rows<'s> {
         };
         // Only a bucket's bound is read; in a user's query it is a label like any other.
         self.pairs.extend(le.map(|le| (self.intern.get("le"), self.intern.get(&le))));
-        // Collected, not taken: the labels stay, so they get no more room than they need.
-        let labels = Labels::new(self.pairs.drain(..).collect());
-        match (column, self.signal) {
+        // Copied, not taken: the labels stay, so they get no more room than they need.
+        let labels = Labels::new(self.pairs.clone());
+        std::mem::swap(&mut self.pairs, &mut self.before);
+        self.pairs.clear();
+        let row = match (column, self.signal) {
             (Some(column), _) => {
-                if !self.builder.number(labels, column, value) {
-                    return Err(SourceError::Unusable("two series with the same labels".to_owned()));
-                }
+                let row = self.builder.number(labels, column, value);
+                Some(row.ok_or_else(|| SourceError::Unusable("two series with the same labels".to_owned()))?)
             }
             // No sample is from the future, or it would stay fresh for ever.
-            (None, Signal::Series(_)) => self.builder.time(labels, Timestamp::from_seconds(value).min(at)),
+            (None, Signal::Series(_)) => {
+                Some(self.builder.time(labels, Timestamp::from_seconds(value).min(at)))
+            }
             (None, _) => {
                 let namespace = labels.get("namespace").map(|name| self.intern.get(name));
                 self.times.insert(namespace, Timestamp::from_seconds(value));
+                None
             }
+        };
+        if let Some((trace, row)) = self.trace.as_mut().zip(row) {
+            trace.note(sample.metric.get(), Some((row, column)));
         }
         let (max_series, signal) = (self.max_series, self.signal);
         if self.builder.len() > max_series {
@@ -176,9 +225,9 @@ impl<'s> Rows<'s> {
         Ok(())
     }
 
-    /// The set, asked for at `now` by our clock.
-    fn finish(self, now: Timestamp) -> SeriesSet {
-        let Self { signal, intern, mut builder, times, evaluated, .. } = self;
+    /// The set, asked for at `now` by our clock, and its shape.
+    fn finish(self, now: Timestamp) -> (SeriesSet, Option<Shape>) {
+        let Self { signal, intern, mut builder, times, evaluated, trace, .. } = self;
         drop(intern);
         if let (Signal::Query(_) | Signal::Presence(_), Some(evaluated)) = (signal, evaluated) {
             // A series that spans namespaces, or names one that its samples do not, is as old as
@@ -190,7 +239,9 @@ impl<'s> Rows<'s> {
             });
         }
         let offset = evaluated.map_or(0, |evaluated| now.as_millis().saturating_sub(evaluated.as_millis()));
-        builder.finish(signal.element(), &signal.labels(), offset)
+        let (set, numbers) = builder.finish_traced(signal.element(), &signal.labels(), offset);
+        let shape = trace.and_then(|trace| trace.shape(&set, &numbers));
+        (set, shape)
     }
 }
 

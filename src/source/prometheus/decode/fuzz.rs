@@ -7,6 +7,7 @@ use reqwest::header::HeaderValue;
 
 use super::{MAX_COLUMNS, MAX_WARNINGS, decode, http_date, oldest_sample, start_time};
 use crate::catalog::Catalog;
+use crate::core::series::SeriesSet;
 use crate::core::signal::{Element, QuerySignal, Signal};
 use crate::core::time::Timestamp;
 
@@ -34,7 +35,7 @@ pub(crate) fn check(body: &[u8]) {
     let now = Timestamp::from_millis(1_700_000_100_250);
     for signal in &*SIGNALS {
         for status in [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE] {
-            let decoded = match decode(body, status, signal, now, 100) {
+            let decoded = match decode(body, status, signal, now, 100, None) {
                 Ok(decoded) => decoded,
                 Err(error) => {
                     let shown = error.to_string();
@@ -51,6 +52,12 @@ pub(crate) fn check(body: &[u8]) {
                 assert_eq!(at.since(at), std::time::Duration::ZERO);
             }
             assert!(set.oldest() <= set.newest());
+            // The same answer once more, by what is known of it.
+            if let Some(shape) = decoded.shape {
+                let again = decode(body, status, signal, now, 100, Some(&shape)).expect("it was read before");
+                let told = |set: &SeriesSet| format!("{:?} {:?}", set.columns(), set.all());
+                assert_eq!((told(&again.set), again.warnings), (told(&set), decoded.warnings));
+            }
         }
     }
     start_time(body);

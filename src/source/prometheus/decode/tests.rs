@@ -5,6 +5,7 @@ use super::*;
 use crate::core::fixtures::{at, series_signal, text, tokens, waiting};
 use crate::core::signal::{Element, Kind, QuerySignal};
 
+mod again;
 mod hostile;
 
 /// When the server evaluated, as it writes it, and when we asked: a second earlier by our clock.
@@ -29,7 +30,7 @@ fn answer(samples: &[(Value, f64)]) -> String {
 }
 
 fn decoded(body: &str, signal: &Signal) -> Result<Decoded, SourceError> {
-    decode(body.as_bytes(), StatusCode::OK, signal, asked(), 1000)
+    decode(body.as_bytes(), StatusCode::OK, signal, asked(), 1000, None)
 }
 
 fn set(samples: &[(Value, f64)], signal: &Signal) -> SeriesSet {
@@ -73,8 +74,9 @@ fn the_difference_of_the_clocks_is_told_by_the_evaluation() {
         [(json!({ "pod": "a", "_part": "0" }), 7.0), (json!({ "pod": "a", "_part": "t" }), 1_700_000_090.0)];
     for skew in [0, 600_000, -600_000] {
         let now = asked().shifted(skew);
-        let set =
-            decode(answer(&samples).as_bytes(), StatusCode::OK, &waiting(), now, 10).expect("decodes").set;
+        let set = decode(answer(&samples).as_bytes(), StatusCode::OK, &waiting(), now, 10, None)
+            .expect("decodes")
+            .set;
         let series = &set.all()[0];
         assert_eq!(series.at, at(90.0), "the source's own time");
         assert_eq!(now.since(set.sampled_at(series)).as_millis(), 10_250, "its age");
@@ -231,6 +233,17 @@ fn warnings_are_told_and_annotations_told_apart() {
 }
 
 #[test]
+fn an_answer_that_calls_itself_partial_is_one() {
+    for (says, warned) in [("true", true), ("false", false)] {
+        let body = format!(
+            r#"{{"status":"success","isPartial":{says},"data":{{"resultType":"vector","result":[]}}}}"#
+        );
+        let warnings = decoded(&body, &waiting()).expect("decodes").warnings;
+        assert_eq!(warnings.iter().any(|one| !is_annotation(one)), warned, "{says}: {warnings:?}");
+    }
+}
+
+#[test]
 fn the_start_time_is_read_from_runtime_information() {
     let body =
         br#"{"status":"success","data":{"startTime":"2023-11-14T22:13:20.5Z","CWD":"/","GOMAXPROCS":2}}"#;
@@ -265,7 +278,7 @@ fn the_servers_clock_is_read_from_its_date() {
 proptest! {
     #[test]
     fn bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = decode(&body, StatusCode::OK, &waiting(), asked(), 10);
+        let _ = decode(&body, StatusCode::OK, &waiting(), asked(), 10, None);
         let _ = start_time(&body);
         let _ = HeaderValue::from_bytes(&body).map(|value| http_date(Some(&value)));
     }
@@ -279,9 +292,9 @@ proptest! {
         let mut body = whole.into_bytes();
         let last = body.len() - 1;
         body[at.min(last)] = byte;
-        let _ = decode(&body, StatusCode::OK, &waiting(), asked(), 10);
+        let _ = decode(&body, StatusCode::OK, &waiting(), asked(), 10, None);
         body.truncate(cut);
-        prop_assert!(cut > last || decode(&body, StatusCode::OK, &waiting(), asked(), 10).is_err());
+        prop_assert!(cut > last || decode(&body, StatusCode::OK, &waiting(), asked(), 10, None).is_err());
     }
 
     #[test]

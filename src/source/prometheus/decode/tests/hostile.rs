@@ -4,7 +4,7 @@ use super::*;
 
 fn refusal(status: u16, body: &[u8]) -> SourceError {
     let status = StatusCode::from_u16(status).expect("a status");
-    decode(body, status, &waiting(), asked(), 1000).map(|_| ()).expect_err("an error")
+    decode(body, status, &waiting(), asked(), 1000, None).map(|_| ()).expect_err("an error")
 }
 
 #[test]
@@ -175,7 +175,8 @@ fn too_many_series_or_buckets_are_refused() {
     let rows = |count: usize| -> Vec<(Value, f64)> {
         (0..count).map(|pod| (json!({ "pod": pod.to_string(), "_part": "0" }), 1.0)).collect()
     };
-    let limited = |count| decode(answer(&rows(count)).as_bytes(), StatusCode::OK, &waiting(), asked(), 50);
+    let limited =
+        |count| decode(answer(&rows(count)).as_bytes(), StatusCode::OK, &waiting(), asked(), 50, None);
     assert!(limited(50).is_ok());
     let refusal = limited(51).map(|_| ()).expect_err("too many");
     assert_eq!(refusal.to_string(), "answer too large: more than 50 series of requests_waiting");
