@@ -1,7 +1,8 @@
 //! From rows to an indexed set: each series of a pod once, in order, its element numbered; and pods found
 //! by their addresses.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -46,12 +47,8 @@ impl SeriesSet {
         element: &Element,
         clock_offset: i64,
     ) -> (Self, Vec<u32>) {
-        // Newest first, so that of two scrapes of one pod the fresher one is met first and stays.
-        rows.sort_unstable_by(|a, b| b.at.cmp(&a.at).then_with(|| a.labels.cmp(&b.labels)));
-        let mut scrapes = Scrapes::with_capacity(rows.len());
-        rows.retain(|row| scrapes.is_new(&row.labels));
-        drop(scrapes);
-        rows.sort_unstable_by(|a, b| order(&a.labels).cmp(&order(&b.labels)));
+        leave_out_repeated(&mut rows);
+        rows.sort_by(|a, b| order(&a.labels).cmp(&order(&b.labels)));
 
         let mut numbering = Numbering::default();
         let numbers = rows.iter().map(|row| row.number).collect();
@@ -126,9 +123,6 @@ fn address_in(text: &str) -> Option<IpAddr> {
     text.parse().or_else(|_| by_port()).ok()
 }
 
-/// Tells series of several containers of a pod from one series scraped several times.
-struct Scrapes(HashMap<Labels, Vec<Target>>);
-
 /// Where a series was scraped: the job, and host and port of the instance.
 #[derive(PartialEq)]
 struct Target {
@@ -150,28 +144,38 @@ impl Target {
     }
 }
 
-impl Scrapes {
-    fn with_capacity(series: usize) -> Self {
-        Self(HashMap::with_capacity(series))
-    }
-
-    /// Whether `labels` are not yet known from a fresher scrape. Series must come freshest first.
-    ///
-    /// Another job, or another address of the same pod (it was made anew), is another view of the
-    /// same thing; another port within one job is another thing.
-    fn is_new(&mut self, labels: &Labels) -> bool {
+/// Leaves out what is one series of a pod, scraped several times: the freshest stays.
+///
+/// Another job, or another address of the same pod (it was made anew), is another view of the same thing;
+/// another port within one job is another thing, as are several containers.
+fn leave_out_repeated(rows: &mut Vec<Arriving>) {
+    let mut alike: HashMap<Labels, (usize, Vec<usize>)> = HashMap::with_capacity(rows.len());
+    for (index, row) in rows.iter().enumerate() {
         // Without a pod, the instance is all there is to tell replicas apart.
-        if labels.get("pod").is_none() {
-            return true;
+        if row.labels.get("pod").is_some() {
+            match alike.entry(identity(&row.labels)) {
+                Entry::Vacant(vacant) => drop(vacant.insert((index, Vec::new()))),
+                Entry::Occupied(mut first) => first.get_mut().1.push(index),
+            }
         }
-        let target = Target::of(labels);
-        let known = self.0.entry(identity(labels)).or_default();
-        let is_new = known.iter().all(|other| target.is_beside(other));
-        if is_new {
-            known.push(target);
-        }
-        is_new
     }
+    let mut repeated = HashSet::new();
+    for (first, mut others) in alike.into_values().filter(|(_, others)| !others.is_empty()) {
+        others.push(first);
+        let (at, labels) = (|index: usize| rows[index].at, |index: usize| &rows[index].labels);
+        others.sort_by(|&a, &b| at(b).cmp(&at(a)).then_with(|| labels(a).cmp(labels(b))));
+        let mut kept: Vec<Target> = Vec::new();
+        for index in others {
+            let target = Target::of(labels(index));
+            if kept.iter().all(|other| target.is_beside(other)) {
+                kept.push(target);
+            } else {
+                repeated.insert(index);
+            }
+        }
+    }
+    let mut index = 0..;
+    rows.retain(|_| index.next().is_none_or(|index| !repeated.contains(&index)));
 }
 
 /// What tells a series of a pod from another once scraping is left out.

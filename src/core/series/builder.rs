@@ -147,6 +147,8 @@ impl Builder {
         let arriving =
             |(labels, Row { number, at, cells })| Some(Arriving { labels, at: at?, cells, number });
         let mut rows: Vec<_> = self.rows.into_iter().filter_map(arriving).collect();
+        // Sources tell of most series in an order near to that of the set, which then costs little.
+        rows.sort_unstable_by_key(|row| row.number);
         if !self.confined {
             attribute(&mut rows, if self.direct { "instance" } else { "job" });
         }
