@@ -168,7 +168,7 @@ fn the_value_is_held_until_the_limit_with_its_true_time() {
         let reading = at_age(age).reading();
         assert_eq!((reading.held, reading.at, reading.expires), (held, at(5.0), at(80.0)), "{age}");
     }
-    assert_eq!(at_age(75.001).refusal().reason(), "stale");
+    assert_eq!(at_age(75.001).refusal().reason(), "unanswered");
     let broken = at_age(40.0).knowing(|snapshot| *snapshot = snapshot.failed("down".into()));
     assert_eq!(broken.value(), 8.0, "a failure alone does not end it");
 }
@@ -183,7 +183,7 @@ fn ages_are_free_of_clock_skew_and_the_time_is_the_sources() {
         assert_eq!((reading.at, reading.sampled_at), (at(seconds), at(5.0)));
         assert_eq!(reading.expires, at(80.0));
         assert_eq!(ask.explained().1.elements[0].age_seconds, 5.0);
-        assert_eq!(ask.at(80.001).refusal().reason(), "stale");
+        assert_eq!(ask.at(80.001).refusal().reason(), "unanswered");
     }
 }
 
@@ -364,7 +364,7 @@ fn nothing_is_served_before_the_source_knows_enough_again() {
     assert_eq!(asked(29.999).refusal().reason(), "recovering");
     assert_eq!(asked(31.0).refusal().reason(), "recovering", "it was read before");
     assert_eq!(asked(31.0).knowing(|snapshot| snapshot.usable_from = None).value(), 3.0);
-    assert_eq!(asked(500.0).refusal().reason(), "stale", "the source is away again");
+    assert_eq!(asked(500.0).refusal().reason(), "unanswered", "the source is away again");
     let gauge = Ask::waiting(set()).knowing(recovering).at(29.0);
     assert_eq!(
         gauge.refusal().to_string(),
