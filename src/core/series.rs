@@ -271,7 +271,10 @@ impl SeriesSet {
             while earlier.next_if(|old| old.order() < series.order()).is_some() {}
             let Some(old) = earlier.peek().filter(|old| old.order() == series.order()) else { continue };
             series.acquaintance = series.acquaintance.after(old.acquaintance);
-            let gap = u32::try_from(series.at.since(old.at).as_millis()).unwrap_or(u32::MAX);
+            // By either clock: where the source's was set forward in between, the jump is no gap.
+            let by_ours = self.clock_offset - previous.clock_offset;
+            let gap = series.at.since(old.at).min(series.at.shifted(by_ours).since(old.at));
+            let gap = u32::try_from(gap.as_millis()).unwrap_or(u32::MAX);
             // The longest gap, slowly forgotten: two servers that scrape out of step and answer by
             // turns show short gaps among the long ones.
             let remembered = old.renewed_every - old.renewed_every / 8;

@@ -18,7 +18,7 @@ use crate::support::front::{Answer, Front};
 use crate::support::objects::{external, hpa, pod};
 use crate::support::proxy::Proxy;
 use crate::support::{
-    Client, Cluster, Exposition, Prometheus, Server, Service, replace_file, seconds, until, value_path,
+    Client, Cluster, Exposition, Monitor, Prometheus, Server, Service, replace_file, seconds, until, value_path,
 };
 
 /// What is asked for: from Prometheus, from the engines themselves, and a rate.
@@ -48,6 +48,7 @@ pub(super) struct Scene {
     pub(super) disturbed: Disturbed,
     pub(super) ledger: Ledger,
     pub(super) vitals: Vitals,
+    monitor: Arc<Monitor>,
     /// Held by who spoils the configuration: nobody can start with that.
     pub(super) configuration_is_good: RwLock<()>,
     configuration: (PathBuf, String),
@@ -104,11 +105,13 @@ impl Scene {
         let flags = ["--config", &path, "--tls-secret", "inferometer-tls"];
         let replicas = [cluster.launch(&flags).await, cluster.launch(&flags).await];
         let service = Service::of(&[&replicas[0], &replicas[1]]).await;
+        replicas.iter().for_each(|replica| replica.monitor.allow_standstill());
+        let monitor = Arc::new(Monitor::default());
         let aggregator = Aggregator::through(service.port(), &cluster.front_proxy(), seconds(1));
         Arc::new(Self {
             replicas: replicas.map(tokio::sync::Mutex::new),
             service,
-            client: aggregator.hpa_controller(),
+            client: aggregator.hpa_controller().watched_by(&monitor),
             cluster,
             proxy,
             front,
@@ -119,6 +122,7 @@ impl Scene {
             disturbed: Disturbed::default(),
             ledger: Ledger::default(),
             vitals: Vitals::default(),
+            monitor,
             configuration_is_good: RwLock::new(()),
             configuration,
             replaced: Mutex::default(),
@@ -163,6 +167,7 @@ impl Scene {
         self.service.leave(&replica);
         let path = self.configuration.0.to_str().expect("a path in UTF-8");
         *replica = self.cluster.launch(&["--config", path, "--tls-secret", "inferometer-tls"]).await;
+        replica.monitor.allow_standstill();
         self.service.join(&replica);
         *self.replaced.lock().expect("no panic") = Some(Instant::now());
         self.tell("replica 1 has begun anew");
@@ -194,6 +199,7 @@ impl Scene {
         let (requests, mut wrong) = self.ledger.sum();
         let (vitals, more) = self.vitals.sum(length);
         wrong.extend(more);
+        wrong.extend(self.monitor.verdict(&[], None, false));
         for replica in &self.replicas {
             let log = replica.lock().await.log();
             wrong.extend(log.into_iter().filter(|line| line.contains("panicked")));
