@@ -29,8 +29,7 @@ impl Rig {
         let telemetry = Arc::new(Telemetry::default());
         let mut sources = Sources::new(None);
         let definitions = sources.definitions(&[], crate::config::Configuration::default());
-        let engine =
-            Engine::new(Arc::clone(&catalog), definitions, Pace::default(), Arc::clone(&telemetry));
+        let engine = Engine::new(Arc::clone(&catalog), definitions, Pace::default(), Arc::clone(&telemetry));
         let engine = Arc::new(engine);
         let reloader = Reloader { path, flags: Vec::new(), sources, catalog, engine, telemetry, seen: None };
         Self { reloader, folder }

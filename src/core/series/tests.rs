@@ -371,7 +371,8 @@ fn each_series_has_its_own_pace_and_keeps_it() {
 
 #[test]
 fn a_clock_that_is_set_teaches_no_pace() {
-    let read = |sampled: f64, offset: i64| Rows::default().row(A, sampled, &[1.0]).clock_offset(offset).by_pod();
+    let read =
+        |sampled: f64, offset: i64| Rows::default().row(A, sampled, &[1.0]).clock_offset(offset).by_pod();
     let pace = |set: &SeriesSet| set.cadence().map(|pace| pace.as_secs());
     let second = read(15.0, 0).learning_from(&read(0.0, 0), false);
     // Ten minutes forward, and all the way back.

@@ -165,11 +165,11 @@ impl ControlPlane {
         replace_file(&self.file("front-proxy-ca.crt"), self.front_proxies.pem() + &others);
     }
 
-    /// Gives the aggregator a certificate of another authority, and returns the old one.
-    pub(super) fn replace_front_proxy(&mut self, next: Authority) -> Authority {
+    /// Gives the aggregator a certificate of another authority. It reads that anew by itself, too.
+    pub(super) fn replace_front_proxy(&mut self, next: Authority) {
         let issued = next.issue(&Subject::client("front-proxy-client"));
         write_pair(self.directory.path(), "front-proxy", &issued);
-        std::mem::replace(&mut self.front_proxies, next)
+        self.front_proxies = next;
     }
 
     /// The API server once more, at its old address.

@@ -65,7 +65,11 @@ async fn reviews_are_as_many_as_questions_and_not_as_requests() {
     let site = Site::start().await;
     let api = &site.cluster.api;
     let path = value_path("ai", WAITING, "");
-    let cases = [("denied", None, 403), ("slow", Some(Fault::Slow(seconds(1) / 4)), 403), ("broken", Some(Fault::Fail(500)), 503)];
+    let cases = [
+        ("denied", None, 403),
+        ("slow", Some(Fault::Slow(seconds(1) / 4)), 403),
+        ("broken", Some(Fault::Fail(500)), 503),
+    ];
     for (name, fault, code) in cases {
         api.fault_on("subjectaccessreviews", fault);
         let users: Vec<String> = (0..QUESTIONS).map(|number| format!("{name}-{number}")).collect();
@@ -130,8 +134,10 @@ async fn replicas_with_different_configurations_agree_on_what_both_have() {
         front.set(Answer::Series(vec![(of_pod("ai", "a"), load)]));
         let expected = format!("{load}");
         until("both know it", seconds(20), async || {
-            let (one, other) =
-                (old.client.quantity("ai", "shared", "").await, new.client.quantity("ai", "shared", "").await);
+            let (one, other) = (
+                old.client.quantity("ai", "shared", "").await,
+                new.client.quantity("ai", "shared", "").await,
+            );
             if one == expected && other == expected { Ok(()) } else { Err(format!("{one} and {other}")) }
         })
         .await;

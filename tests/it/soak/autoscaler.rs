@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use http::Method;
-use inferometer::core::hpa::{
-    Behavior, Controller, Observation, Options, Rules, Scale, Spec, Target,
-};
+use inferometer::core::hpa::{Behavior, Controller, Observation, Options, Rules, Scale, Spec, Target};
 use inferometer::core::time::Timestamp;
 use tokio::time::{Duration, Instant, sleep};
 

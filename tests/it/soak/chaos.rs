@@ -41,12 +41,7 @@ impl Random {
 }
 
 /// Faults of this lane until `end`, with pauses in which the others are alone.
-async fn lane(
-    scene: &Scene,
-    mut random: Random,
-    end: Instant,
-    mut fault: impl AsyncFnMut(u64, Duration),
-) {
+async fn lane(scene: &Scene, mut random: Random, end: Instant, mut fault: impl AsyncFnMut(u64, Duration)) {
     while Instant::now() < end {
         sleep(random.time(2_000, 8_000)).await;
         let (which, length) = (random.next(), random.time(1_000, 12_000));
@@ -68,7 +63,7 @@ pub(super) async fn sources(scene: &Scene, random: Random, end: Instant) {
             scene.tell(format!("Prometheus answers {name} for {length:?}"));
             scene.front.set(answer);
             sleep(length).await;
-            scene.front.set(Answer::Pass);
+            scene.front.set(Answer::PassAll);
         };
         let says = |code, headers, body: &str| Answer::Fixed(code, headers, body.to_owned());
         match which % 11 {
@@ -77,8 +72,17 @@ pub(super) async fn sources(scene: &Scene, random: Random, end: Instant) {
             2 => through("slow", Mode::Delay(Duration::from_millis(500))).await,
             3 => through("very slow", Mode::Delay(seconds(6))).await,
             4 => answers("half", Answer::BrokenOff(r#"{"status":"success","data":{"resultType":"vec"#)).await,
-            5 => answers("a page for people", says(200, vec![("content-type", "text/html")], "<html>log in")).await,
-            6 => answers("nothing", says(200, vec![], r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#)).await,
+            5 => {
+                answers("a page for people", says(200, vec![("content-type", "text/html")], "<html>log in"))
+                    .await
+            }
+            6 => {
+                answers(
+                    "nothing",
+                    says(200, vec![], r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#),
+                )
+                .await
+            }
             7 => answers("429", says(429, vec![("retry-after", "30")], "slow down")).await,
             8 => {
                 scene.tell(format!("Prometheus is killed for {length:?}"));
@@ -145,49 +149,47 @@ pub(super) async fn cluster(scene: &Scene, random: Random, end: Instant) {
 
 /// The replicas and the network before them. The first one lives from the beginning to the end.
 pub(super) async fn replicas(scene: &Scene, random: Random, end: Instant) {
-    lane(scene, random, end, async |which, length| {
-        match which % 7 {
-            0 | 1 => {
-                let index = (which % 7) as usize;
-                scene.tell(format!("replica {index} stands still for {length:?}"));
-                scene.disturbed.begin();
-                scene.replicas[index].lock().await.process.signal("STOP");
-                sleep(length).await;
-                scene.replicas[index].lock().await.process.signal("CONT");
-                scene.disturbed.end();
+    lane(scene, random, end, async |which, length| match which % 7 {
+        0 | 1 => {
+            let index = (which % 7) as usize;
+            scene.tell(format!("replica {index} stands still for {length:?}"));
+            scene.disturbed.begin();
+            scene.replicas[index].lock().await.process.signal("STOP");
+            sleep(length).await;
+            scene.replicas[index].lock().await.process.signal("CONT");
+            scene.disturbed.end();
+        }
+        2 => {
+            scene.tell("replica 1 is killed");
+            scene.disturbed.begin();
+            scene.replicas[1].lock().await.process.kill();
+            scene.replace().await;
+            scene.disturbed.end();
+        }
+        3 => {
+            scene.tell("replica 1 is told to end");
+            scene.disturbed.begin();
+            {
+                let mut server = scene.replicas[1].lock().await;
+                server.process.signal("TERM");
+                assert_eq!(server.process.exit_code(seconds(30)).await, 0);
             }
-            2 => {
-                scene.tell("replica 1 is killed");
-                scene.disturbed.begin();
-                scene.replicas[1].lock().await.process.kill();
-                scene.replace().await;
-                scene.disturbed.end();
-            }
-            3 => {
-                scene.tell("replica 1 is told to end");
-                scene.disturbed.begin();
-                {
-                    let mut server = scene.replicas[1].lock().await;
-                    server.process.signal("TERM");
-                    assert_eq!(server.process.exit_code(seconds(30)).await, 0);
-                }
-                scene.replace().await;
-                scene.disturbed.end();
-            }
-            4 | 5 => {
-                scene.tell(format!("connections that never say what they want, for {length:?}"));
-                let port = port(&*scene.replicas[(which % 2) as usize].lock().await);
-                dawdle(port, length).await;
-            }
-            _ => {
-                let index = (which >> 8) as usize % 2;
-                scene.tell(format!("the network to replica {index} swallows everything for {length:?}"));
-                scene.disturbed.begin();
-                scene.service.silence(&*scene.replicas[index].lock().await, true);
-                sleep(length).await;
-                scene.service.silence(&*scene.replicas[index].lock().await, false);
-                scene.disturbed.end();
-            }
+            scene.replace().await;
+            scene.disturbed.end();
+        }
+        4 | 5 => {
+            scene.tell(format!("connections that never say what they want, for {length:?}"));
+            let port = port(&*scene.replicas[(which % 2) as usize].lock().await);
+            dawdle(port, length).await;
+        }
+        _ => {
+            let index = (which >> 8) as usize % 2;
+            scene.tell(format!("the network to replica {index} swallows everything for {length:?}"));
+            scene.disturbed.begin();
+            scene.service.silence(&*scene.replicas[index].lock().await, true);
+            sleep(length).await;
+            scene.service.silence(&*scene.replicas[index].lock().await, false);
+            scene.disturbed.end();
         }
     })
     .await;

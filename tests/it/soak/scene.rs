@@ -18,7 +18,8 @@ use crate::support::front::{Answer, Front};
 use crate::support::objects::{external, hpa, pod};
 use crate::support::proxy::Proxy;
 use crate::support::{
-    Client, Cluster, Exposition, Monitor, Prometheus, Server, Service, replace_file, seconds, until, value_path,
+    Client, Cluster, Exposition, Monitor, Prometheus, Server, Service, replace_file, seconds, until,
+    value_path,
 };
 
 /// What is asked for: from Prometheus, from the engines themselves, and a rate.
@@ -28,7 +29,7 @@ pub(super) const METRICS: [&str; 3] = ["queued", "running", "rate"];
 pub(super) const RICHER: &str = "- { name: more, preset: inference_requests_in_system }\n";
 
 /// What a disturbance of a replica costs after its end: until the next probe and the next PING.
-const AFTERMATH: Duration = Duration::from_secs(5);
+const AFTERMATH: Duration = Duration::from_secs(10);
 
 /// Until a new replica has heard whom to believe.
 const YOUTH: Duration = Duration::from_mins(1);
@@ -89,7 +90,7 @@ impl Scene {
         let engines = Proxy::to(targets[0].address.port()).await;
         (0..PODS).for_each(|index| show(&pages, &truth, index));
         let prometheus = Prometheus::start(&targets).await;
-        let front = Front::start(Some(prometheus.url()), Answer::Pass).await;
+        let front = Front::start(Some(prometheus.url()), Answer::PassAll).await;
         let front_port = front.url().rsplit_once(':').and_then(|(_, port)| port.parse().ok());
         let proxy = Proxy::to(front_port.expect("the address has a port")).await;
 
@@ -107,7 +108,7 @@ impl Scene {
         let service = Service::of(&[&replicas[0], &replicas[1]]).await;
         replicas.iter().for_each(|replica| replica.monitor.allow_standstill());
         let monitor = Arc::new(Monitor::default());
-        let aggregator = Aggregator::through(service.port(), &cluster.front_proxy(), seconds(1));
+        let aggregator = Aggregator::through(service.port(), &cluster.front_proxy(), seconds(3));
         Arc::new(Self {
             replicas: replicas.map(tokio::sync::Mutex::new),
             service,
@@ -217,7 +218,9 @@ fn show(pages: &Exposition, truth: &Arc<Truth>, index: usize) {
 fn written(prometheus: &str, engines: &str) -> String {
     let target = |index: usize| {
         let name = name(index);
-        format!("    - {{ url: \"{engines}/ai/{name}\", namespace: ai, labels: {{ pod: {name} }}, engine: vllm }}\n")
+        format!(
+            "    - {{ url: \"{engines}/ai/{name}\", namespace: ai, labels: {{ pod: {name} }}, engine: vllm }}\n"
+        )
     };
     let targets: String = (0..PODS).map(target).collect();
     format!(

@@ -31,8 +31,12 @@ struct State {
 impl Truth {
     pub(super) fn new(random: Random) -> Self {
         let now = Instant::now();
-        let state =
-            State { random, queues: VecDeque::from([(now, [40; PODS])]), began: [now; PODS], hidden: [false; PODS] };
+        let state = State {
+            random,
+            queues: VecDeque::from([(now, [40; PODS])]),
+            began: [now; PODS],
+            hidden: [false; PODS],
+        };
         Self(Mutex::new(state))
     }
 

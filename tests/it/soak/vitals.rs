@@ -30,7 +30,8 @@ pub(super) async fn watch(scene: Arc<Scene>) {
     let pid = scene.replicas[0].lock().await.process.child().id();
     loop {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        let resident =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
         let resident: f64 = resident.and_then(|size| size.parse().ok()).expect("a number");
         let files = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it lives").count();
         let sample = (began.elapsed().as_secs_f64(), resident / 1024.0, files);

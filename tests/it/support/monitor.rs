@@ -81,7 +81,9 @@ impl Monitor {
         let mut seen = self.0.lock().expect("no panic");
         let (oldest, ahead) = (seen.oldest, seen.ahead);
         match outcome {
-            Ok(reply) => seen.broken.extend(faults(reply, oldest, ahead).map(|fault| format!("{path}: {fault}"))),
+            Ok(reply) => {
+                seen.broken.extend(faults(reply, oldest, ahead).map(|fault| format!("{path}: {fault}")))
+            }
             // Of a connection that was never open nothing was taken.
             Err(error) if error.is_connect() => {}
             Err(error) => seen.lost.push(format!("{path}: {error:?}")),

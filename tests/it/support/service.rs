@@ -60,12 +60,8 @@ impl Service {
 
     /// Leads to this one too, as soon as it is ready.
     pub(crate) fn join(&self, server: &Server) {
-        let replica = Replica {
-            port: port(server),
-            ready: false,
-            silent: watch::Sender::new(false),
-            connections: 0,
-        };
+        let replica =
+            Replica { port: port(server), ready: false, silent: watch::Sender::new(false), connections: 0 };
         self.replicas.lock().expect("no panic").push(replica);
     }
 
@@ -77,7 +73,8 @@ impl Service {
     /// Waits until so many replicas are ready.
     pub(crate) async fn until_ready(&self, count: usize) {
         until(&format!("{count} replicas are ready"), seconds(60), async || {
-            let ready = self.replicas.lock().expect("no panic").iter().filter(|replica| replica.ready).count();
+            let ready =
+                self.replicas.lock().expect("no panic").iter().filter(|replica| replica.ready).count();
             if ready == count { Ok(()) } else { Err(format!("{ready} are")) }
         })
         .await;
@@ -85,7 +82,7 @@ impl Service {
 
     /// The network to this replica swallows everything from now on, or does not any more.
     pub(crate) fn silence(&self, server: &Server, silent: bool) {
-        self.with(server, |replica| drop(replica.silent.send_replace(silent)));
+        self.with(server, |replica| replica.silent.send_replace(silent));
     }
 
     /// How many connections were led to this replica.
