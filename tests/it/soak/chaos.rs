@@ -86,9 +86,11 @@ pub(super) async fn sources(scene: &Scene, random: Random, end: Instant) {
             7 => answers("429", says(429, vec![("retry-after", "30")], "slow down")).await,
             8 => {
                 scene.tell(format!("Prometheus is killed for {length:?}"));
-                scene.prometheus.lock().await.kill();
+                // Held meanwhile: no replica begins before it has scraped everything.
+                let mut prometheus = scene.prometheus.lock().await;
+                prometheus.kill();
                 sleep(length).await;
-                scene.prometheus.lock().await.restart_empty().await;
+                prometheus.restart_empty().await;
             }
             9 => {
                 let pod = (which >> 8) as usize;
