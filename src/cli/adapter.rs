@@ -18,9 +18,9 @@ use crate::api::measure::Measured;
 use crate::api::{Api, Gate, router};
 use crate::auth::Authorized;
 use crate::cluster::WatchMetrics;
-use crate::engine::Engine;
 use crate::engine::budgets::Budgets;
 use crate::engine::observe::Signals;
+use crate::engine::{Clock, Engine};
 use crate::server::Limits;
 use crate::server::guard::{DEADLINE, Guard};
 use crate::server::listener::{self, Drained};
@@ -122,7 +122,7 @@ fn tell_expiry(tls: &Tls, telemetry: &Telemetry) {
 async fn watch_certificate(tls: Arc<Tls>, ending: impl Future<Output = ()>, telemetry: Arc<Telemetry>) {
     let of_watch = Arc::clone(&tls);
     tell_expiry(&tls, &telemetry);
-    tls::watch(tls, CERTIFICATE_EVERY, ending, |outcome| match outcome {
+    tls::watch(tls, CERTIFICATE_EVERY, Clock::wall, ending, |outcome| match outcome {
         Ok(tls::Reload::Unchanged) => telemetry.certificate_in_force(),
         Ok(tls::Reload::Replaced) => {
             telemetry.certificate_reloaded(true);

@@ -64,6 +64,8 @@ pub(super) struct Joined {
     pub(super) metrics: Arc<WatchMetrics>,
     tasks: JoinSet<()>,
     ending: watch::Sender<bool>,
+    /// Of the certificate that is served until the shared one is there, if that is ours to keep.
+    provisional: Option<String>,
 }
 
 impl Joined {
@@ -93,6 +95,7 @@ impl Joined {
             metrics,
             tasks,
             ending,
+            provisional: None,
         })
     }
 
@@ -108,6 +111,8 @@ impl Joined {
             service: self.service.clone(),
             secret: self.secret.clone(),
         };
+        // Before it can be replaced, which may happen at once where the shared one is already there.
+        self.provisional = Some(tls.fingerprint());
         self.tasks.spawn(serving::keep(
             self.client.clone(),
             settings,
@@ -137,12 +142,7 @@ impl Joined {
     }
 
     /// Opens the gates before which we are not ready, each in its time.
-    pub(super) fn when_ready(
-        &mut self,
-        tls: &Arc<Tls>,
-        is_managed: bool,
-        open: impl Fn(Gate) + Clone + Send + 'static,
-    ) {
+    pub(super) fn when_ready(&mut self, tls: &Arc<Tls>, open: impl Fn(Gate) + Clone + Send + 'static) {
         let (cluster, open_pods) = (Arc::clone(&self.cluster), open.clone());
         self.tasks.spawn(async move {
             if tokio::time::timeout(READY_WITHIN, cluster.ready()).await.is_ok() {
@@ -152,13 +152,13 @@ impl Joined {
             }
             open_pods(Gate::Pods);
         });
-        let (trust, tls, first) = (Arc::clone(&self.trust), Arc::clone(tls), tls.fingerprint());
+        let (trust, tls, provisional) = (Arc::clone(&self.trust), Arc::clone(tls), self.provisional.clone());
         self.tasks.spawn(async move {
             let mut looks = tokio::time::interval(LOOK);
             let (mut certificate, mut callers) = (false, false);
             while !(certificate && callers) {
                 looks.tick().await;
-                if !certificate && (!is_managed || tls.fingerprint() != first) {
+                if !certificate && provisional.as_ref() != Some(&tls.fingerprint()) {
                     certificate = true;
                     open(Gate::Certificate);
                 }

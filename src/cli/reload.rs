@@ -39,12 +39,16 @@ impl Reloader {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let path = self.path.clone();
-            let content = spawn_blocking(move || content(&path)).await.ok().flatten();
-            if content != self.seen {
-                self.seen = content;
-                self.take();
-            }
+            self.look().await;
+        }
+    }
+
+    async fn look(&mut self) {
+        let path = self.path.clone();
+        let content = spawn_blocking(move || content(&path)).await.ok().flatten();
+        if content != self.seen {
+            self.seen = content;
+            self.take();
         }
     }
 
@@ -80,3 +84,6 @@ pub(super) fn one_line(diagnostic: &crate::config::Diagnostic) -> String {
     let (file, line, column) = (&diagnostic.file, diagnostic.line, diagnostic.column);
     format!("{file}:{line}:{column}: {}{hint}", diagnostic.message)
 }
+
+#[cfg(test)]
+mod tests;

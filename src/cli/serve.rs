@@ -179,7 +179,7 @@ async fn serve(args: Args) -> Result<ExitCode> {
         }
         joined.warm(&engine);
         joined.keep_budgets(&engine);
-        joined.when_ready(&tls, is_managed, adapter.gates());
+        joined.when_ready(&tls, adapter.gates());
     }
     if let Some(path) = config {
         let (engine, telemetry) = (Arc::clone(&engine), Arc::clone(&telemetry));

@@ -324,7 +324,10 @@ impl SeriesSet {
             let Some(old) = earlier.next_if(is_pair) else { continue };
             paired += 1;
             series.acquaintance = series.acquaintance.after(old.acquaintance);
-            let gap = u32::try_from(series.at.since(old.at).as_millis()).unwrap_or(u32::MAX);
+            // By either clock: where the source's was set forward in between, the jump is no gap.
+            let by_ours = self.clock_offset - previous.clock_offset;
+            let gap = series.at.since(old.at).min(series.at.shifted(by_ours).since(old.at));
+            let gap = u32::try_from(gap.as_millis()).unwrap_or(u32::MAX);
             // The longest gap, slowly forgotten: two servers that scrape out of step and answer by
             // turns show short gaps among the long ones.
             let remembered = old.renewed_every - old.renewed_every / 8;

@@ -77,6 +77,12 @@ pub enum TlsError {
         /// What is wrong with them.
         source: rustls::Error,
     },
+    /// The certificate has expired, and the one in use has not.
+    #[error("the certificate in {path} has expired", path = path.display())]
+    Expired {
+        /// The certificate file.
+        path: PathBuf,
+    },
     /// No certificate could be generated.
     #[error("failed to generate a certificate: {0}")]
     Generate(#[from] rcgen::Error),
@@ -170,14 +176,15 @@ impl Tls {
     /// Reads the files again and serves what they hold, if it is new and fits together. By content,
     /// because a mounted Secret changes by a swap of symbolic links. Blocks while it reads.
     ///
-    /// On an error the certificate in use stays in use, and the same files give the same error again.
-    pub fn reload_if_changed(&self) -> Result<Reload, TlsError> {
-        self.reload().1
+    /// On an error the certificate in use stays in use, and the same files give the same error again. One
+    /// that has expired by `now` succeeds none that has not.
+    pub fn reload_if_changed(&self, now: SystemTime) -> Result<Reload, TlsError> {
+        self.reload(now).1
     }
 
     /// Also tells which content was refused (`None` if it could not be read), so that the same refusal is
     /// not logged twice.
-    fn reload(&self) -> (Option<Hash>, Result<Reload, TlsError>) {
+    fn reload(&self, now: SystemTime) -> (Option<Hash>, Result<Reload, TlsError>) {
         let Some(files) = &self.files else { return (None, Ok(Reload::Unchanged)) };
         let pair = match files.read() {
             Ok(pair) => pair,
@@ -187,9 +194,12 @@ impl Tls {
             return (Some(pair.content), Ok(Reload::Unchanged));
         }
         let content = pair.content;
-        let outcome = pair.parse(files).map(|served| {
+        let outcome = pair.parse(files).and_then(|served| {
+            if served.is_expired(now) && !self.current.load().is_expired(now) {
+                return Err(TlsError::Expired { path: files.cert.clone() });
+            }
             self.current.store(Arc::new(served));
-            Reload::Replaced
+            Ok(Reload::Replaced)
         });
         (Some(content), outcome)
     }
@@ -257,6 +267,10 @@ impl Served {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self { config: Arc::new(config), fingerprint, expires, content })
     }
+
+    fn is_expired(&self, now: SystemTime) -> bool {
+        self.expires.is_some_and(|expires| expires < now)
+    }
 }
 
 fn expiry(leaf: &CertificateDer<'static>) -> Option<SystemTime> {
@@ -268,10 +282,11 @@ fn expiry(leaf: &CertificateDer<'static>) -> Option<SystemTime> {
 /// Looks at the files every `every` until `shutdown` resolves, and serves what they come to hold.
 ///
 /// Logs one line for each replacement and one for each refused content, however often it is looked at.
-/// `observe` hears of every look, so that a counter of refusals goes on rising while a bad pair is there.
+/// `now` tells the time for what expires. `observe` hears of every look, so that a counter of refusals goes on rising while a bad pair is there.
 pub async fn watch(
     tls: Arc<Tls>,
     every: Duration,
+    now: fn() -> SystemTime,
     shutdown: impl Future<Output = ()>,
     observe: impl Fn(&Result<Reload, TlsError>),
 ) {
@@ -285,7 +300,7 @@ pub async fn watch(
         }
         let reload = {
             let tls = tls.clone();
-            move || tls.reload()
+            move || tls.reload(now())
         };
         let Ok((content, outcome)) = tokio::task::spawn_blocking(reload).await else {
             // The runtime is shutting down, or the read panicked: the next look will tell.

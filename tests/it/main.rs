@@ -39,6 +39,7 @@ mod rotation;
 mod schedule;
 mod shutdown;
 mod slopes;
+mod soak;
 mod support;
 mod timestamps;
 mod upstream;

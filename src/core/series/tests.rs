@@ -370,6 +370,19 @@ fn each_series_has_its_own_pace_and_keeps_it() {
 }
 
 #[test]
+fn a_clock_that_is_set_teaches_no_pace() {
+    let read =
+        |sampled: f64, offset: i64| Rows::default().row(A, sampled, &[1.0]).clock_offset(offset).by_pod();
+    let pace = |set: &SeriesSet| set.cadence().map(|pace| pace.as_secs());
+    let second = read(15.0, 0).learning_from(&read(0.0, 0), false);
+    // Ten minutes forward, and all the way back.
+    let third = read(630.0, -600_000).learning_from(&second, false);
+    assert_eq!(pace(&third), Some(15));
+    let fourth = read(45.0, 0).learning_from(&third, false);
+    assert_eq!(pace(&fourth), Some(15));
+}
+
+#[test]
 fn sample_times_are_told_by_our_clock() {
     let set =
         Rows::default().row("pod=a", 5.0, &[1.0]).row("pod=b", 9.0, &[1.0]).clock_offset(-2_000).by_pod();

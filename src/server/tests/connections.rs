@@ -101,6 +101,25 @@ async fn idle_connections_are_closed_but_not_busy_ones() {
     assert_ne!(peer().await, first);
 }
 
+/// A peer behind a network that swallows everything answers no PING. Nothing else would end its
+/// connection for a minute and a half.
+#[tokio::test]
+async fn a_peer_that_answers_no_ping_is_dropped() {
+    let limits = Limits { ping_interval: SHORT, ping_timeout: SHORT, drain: SHORT, ..Limits::default() };
+    let server = Server::plain(limits).await;
+    let mut stream = server.connect().await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    // GET http://x/ as a whole: HEADERS with END_STREAM and END_HEADERS on stream 1.
+    let request = [0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x41, 1, b'x'];
+    stream.write_all(&[&preface[..], &settings, &request].concat()).await.unwrap();
+    let begin = Instant::now();
+    let mut said = Vec::new();
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut said)).await.unwrap();
+    assert!(said.windows(5).any(|bytes| bytes == b"hello"), "the request was answered first: {said:?}");
+    assert!(begin.elapsed() >= SHORT * 2, "{:?}", begin.elapsed());
+}
+
 #[tokio::test]
 async fn who_is_not_known_keeps_no_connection() {
     let limits = Limits { header: SHORT, only_known: true, ..Limits::default() };

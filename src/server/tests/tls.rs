@@ -64,7 +64,7 @@ async fn a_self_signed_certificate_is_served() {
     let server = Server::encrypted(Limits::default()).await;
     let tls = server.tls.clone().unwrap();
     assert_eq!(presented(&server).await, tls.fingerprint());
-    assert_eq!(tls.reload_if_changed().unwrap(), Reload::Unchanged);
+    assert_eq!(tls.reload_if_changed(now()).unwrap(), Reload::Unchanged);
 }
 
 #[tokio::test]
@@ -94,15 +94,35 @@ async fn rotation_under_traffic_loses_no_request_and_refuses_bad_pairs() {
         let before = presented(&server).await;
         // Half-way through a rotation: the new key with the old certificate.
         write(&pair.key(), &generate().1);
-        assert!(matches!(tls.reload_if_changed(), Err(TlsError::Mismatch { .. })));
+        assert!(matches!(tls.reload_if_changed(now()), Err(TlsError::Mismatch { .. })));
         assert_eq!(presented(&server).await, before);
         pair.rotate();
-        assert_eq!(tls.reload_if_changed().unwrap(), Reload::Replaced);
-        assert_eq!(tls.reload_if_changed().unwrap(), Reload::Unchanged);
+        assert_eq!(tls.reload_if_changed(now()).unwrap(), Reload::Replaced);
+        assert_eq!(tls.reload_if_changed(now()).unwrap(), Reload::Unchanged);
         assert_eq!(presented(&server).await, tls.fingerprint());
         assert_ne!(tls.fingerprint(), before);
     }
     traffic.await.unwrap();
+}
+
+#[test]
+fn an_expired_certificate_succeeds_none_that_is_good() {
+    let pair = Pair::new();
+    let tls = pair.load().unwrap();
+    let before = tls.fingerprint();
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_after = (now() - Duration::from_hours(1)).into();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let expired = params.self_signed(&key).unwrap();
+    write(&pair.key(), &key.serialize_pem());
+    write(&pair.cert(), &expired.pem());
+    assert!(matches!(tls.reload_if_changed(now()), Err(TlsError::Expired { path }) if path == pair.cert()));
+    assert_eq!(tls.fingerprint(), before);
+    // At the start there is no better one, and to another that has expired it is an equal.
+    let late = pair.load().unwrap();
+    assert_eq!(late.reload_if_changed(now()).unwrap(), Reload::Unchanged);
+    pair.rotate();
+    assert_eq!(late.reload_if_changed(now()).unwrap(), Reload::Replaced);
 }
 
 #[test]
@@ -124,12 +144,14 @@ fn errors_say_which_file_is_wrong_and_how() {
     for (cert, key, expected) in cases {
         write(&pair.cert(), cert);
         write(&pair.key(), key);
-        for error in [tls.reload_if_changed().unwrap_err(), pair.load().unwrap_err()] {
+        for error in [tls.reload_if_changed(now()).unwrap_err(), pair.load().unwrap_err()] {
             assert!(error.to_string().contains(expected), "{expected:?} is not in {error}");
         }
     }
     std::fs::remove_file(pair.cert()).unwrap();
-    assert!(matches!(tls.reload_if_changed(), Err(TlsError::Unreadable { path, .. }) if path == pair.cert()));
+    assert!(
+        matches!(tls.reload_if_changed(now()), Err(TlsError::Unreadable { path, .. }) if path == pair.cert())
+    );
 }
 
 #[tokio::test]
@@ -148,7 +170,7 @@ async fn the_watch_replaces_refuses_and_stops() {
                 Err(_) => _ = observed[1].fetch_add(1, Ordering::SeqCst),
                 Ok(Reload::Unchanged) => {}
             };
-            watch(tls, Duration::from_millis(5), async { _ = stopped.await }, observe).await;
+            watch(tls, Duration::from_millis(5), now, async { _ = stopped.await }, observe).await;
         }
     });
     let reached = |index: usize, count: usize| {

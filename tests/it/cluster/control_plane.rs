@@ -11,10 +11,14 @@ use tempfile::TempDir;
 use super::Admin;
 use crate::support::command::Process;
 use crate::support::pki::{Authority, Issued, Subject};
-use crate::support::{Client, free_port, seconds, until};
+use crate::support::{Client, free_port, replace_file, seconds, until};
 
 /// The variable that names the directory of the programs.
 const ASSETS: &str = "KUBEBUILDER_ASSETS";
+
+/// What the API server writes down of requests.
+const AUDIT: &str = "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: [\
+    {level: Metadata, resources: [{group: external.metrics.k8s.io}]}, {level: None}]}\n";
 
 /// As loaded as a machine may be that runs tests.
 const PATIENCE: u64 = 60;
@@ -31,8 +35,18 @@ pub(super) struct ControlPlane {
     /// Issues the aggregator's.
     front_proxies: Authority,
     directory: TempDir,
-    /// Of the API server and the controllers, as their flag has them.
-    gates: &'static str,
+    options: Options,
+}
+
+/// What a test wants to be otherwise. A flag that is given twice has its last value.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Options {
+    /// Feature gates of the API server and the controllers, as their flag has them.
+    pub(super) gates: &'static str,
+    /// Whether the API server writes down who asks for external metrics and when, in `audit.log`.
+    pub(super) audit: bool,
+    /// More flags of the controllers.
+    pub(super) controllers: &'static [&'static str],
 }
 
 impl ControlPlane {
@@ -43,15 +57,21 @@ impl ControlPlane {
 
     /// The same with these feature gates.
     pub(super) async fn with_gates(gates: &'static str) -> Self {
+        Self::with(Options { gates, ..Options::default() }).await
+    }
+
+    /// The same with these options.
+    pub(super) async fn with(options: Options) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let users = Authority::root("kubernetes-ca");
         let front_proxies = Authority::root("front-proxy-ca");
         let (etcd_port, api_server_port) = (free_port(), free_port());
         write_credentials(directory.path(), &users, &front_proxies);
+        std::fs::write(directory.path().join("audit.yaml"), AUDIT).expect("a file can be written");
 
         let mut etcd = etcd(directory.path(), etcd_port);
         wait_for("etcd", &mut etcd, directory.path(), &format!("http://127.0.0.1:{etcd_port}/health")).await;
-        let api_server = api_server(directory.path(), api_server_port, etcd_port, gates);
+        let api_server = api_server(directory.path(), api_server_port, etcd_port, options);
         let mut plane = Self {
             // The real one follows when there is somebody to talk to.
             controller_manager: Process::start(&mut Command::new("true")),
@@ -62,12 +82,12 @@ impl ControlPlane {
             users,
             front_proxies,
             directory,
-            gates,
+            options,
         };
         plane.wait_until_ready().await;
         let issued = plane.users.issue(&Subject::client("system:kube-controller-manager"));
         let kubeconfig = plane.kubeconfig("controller-manager", &plane.certificate_user("kcm", &issued));
-        plane.controller_manager = controller_manager(plane.directory.path(), &kubeconfig, gates);
+        plane.controller_manager = controller_manager(plane.directory.path(), &kubeconfig, options);
         plane
     }
 
@@ -133,10 +153,29 @@ impl ControlPlane {
         self.api_server.kill();
     }
 
+    /// Lets the API server stand still until it is told to go on.
+    pub(super) fn stop_api_server(&self, still: bool) {
+        self.api_server.signal(if still { "STOP" } else { "CONT" });
+    }
+
+    /// Has the API server tell everybody to believe the aggregator's authority and these. It reads its files
+    /// anew by itself.
+    pub(super) fn trust_front_proxies(&self, others: &[&Authority]) {
+        let others: String = others.iter().map(|other| other.pem()).collect();
+        replace_file(&self.file("front-proxy-ca.crt"), self.front_proxies.pem() + &others);
+    }
+
+    /// Gives the aggregator a certificate of another authority. It reads that anew by itself, too.
+    pub(super) fn replace_front_proxy(&mut self, next: Authority) {
+        let issued = next.issue(&Subject::client("front-proxy-client"));
+        write_pair(self.directory.path(), "front-proxy", &issued);
+        self.front_proxies = next;
+    }
+
     /// The API server once more, at its old address.
     pub(super) async fn restart_api_server(&mut self) {
         let ports = (self.api_server_port, self.etcd_port);
-        self.api_server = api_server(self.directory.path(), ports.0, ports.1, self.gates);
+        self.api_server = api_server(self.directory.path(), ports.0, ports.1, self.options);
         self.wait_until_ready().await;
     }
 
@@ -206,11 +245,11 @@ fn etcd(directory: &Path, port: u16) -> Process {
     )
 }
 
-fn api_server(directory: &Path, port: u16, etcd_port: u16, gates: &str) -> Process {
+fn api_server(directory: &Path, port: u16, etcd_port: u16, options: Options) -> Process {
     let chosen = [
         format!("--etcd-servers=http://127.0.0.1:{etcd_port}"),
         format!("--secure-port={port}"),
-        format!("--feature-gates={gates}"),
+        format!("--feature-gates={}", options.gates),
     ];
     let fixed = [
         "--bind-address=127.0.0.1",
@@ -236,12 +275,15 @@ fn api_server(directory: &Path, port: u16, etcd_port: u16, gates: &str) -> Proce
         "--proxy-client-cert-file=front-proxy.crt",
         "--proxy-client-key-file=front-proxy.key",
     ];
-    let flags: Vec<String> = chosen.into_iter().chain(fixed.map(str::to_owned)).collect();
+    let audit = ["--audit-policy-file=audit.yaml", "--audit-log-path=audit.log"];
+    let more = audit.into_iter().filter(|_| options.audit);
+    let flags: Vec<String> =
+        chosen.into_iter().chain(fixed.into_iter().chain(more).map(str::to_owned)).collect();
     program(directory, "kube-apiserver", &flags)
 }
 
 /// The controllers that matter here, each as its own service account, as in a real cluster.
-fn controller_manager(directory: &Path, kubeconfig: &Path, gates: &str) -> Process {
+fn controller_manager(directory: &Path, kubeconfig: &Path, options: Options) -> Process {
     let fixed = [
         "--controllers=horizontal-pod-autoscaler-controller,namespace-controller,clusterrole-aggregation-controller",
         "--use-service-account-credentials=true",
@@ -251,7 +293,9 @@ fn controller_manager(directory: &Path, kubeconfig: &Path, gates: &str) -> Proce
         "--horizontal-pod-autoscaler-downscale-stabilization=5s",
     ];
     let mut flags: Vec<String> = fixed.map(str::to_owned).into();
-    flags.extend([format!("--kubeconfig={}", kubeconfig.display()), format!("--feature-gates={gates}")]);
+    flags.push(format!("--kubeconfig={}", kubeconfig.display()));
+    flags.push(format!("--feature-gates={}", options.gates));
+    flags.extend(options.controllers.iter().map(|flag| (*flag).to_owned()));
     program(directory, "kube-controller-manager", &flags)
 }
 

@@ -71,12 +71,17 @@ impl Installation {
     /// Leads the Service to this replica and applies the registrations. Gives the time that went by until
     /// the aggregator took us for available.
     pub(super) async fn register(&self, replica: &Server) -> Duration {
+        self.register_at(port(replica)).await
+    }
+
+    /// The same for whatever answers on this port of ours.
+    pub(super) async fn register_at(&self, port: u16) -> Duration {
         let mut service = self.service.clone();
         service["spec"] = json!({ "type": "ExternalName", "externalName": "localhost" });
         self.admin.apply(&service).await;
         for registration in &self.registrations {
             let mut registration = registration.clone();
-            registration["spec"]["service"]["port"] = port(replica).into();
+            registration["spec"]["service"]["port"] = port.into();
             self.admin.apply(&registration).await;
         }
         let applied = Instant::now();

@@ -2,4 +2,8 @@
 //!
 //! What every answer and every log must keep to, whatever the fault, is watched by `support::monitor`.
 
+mod kubernetes;
+mod kubernetes_clock;
+mod kubernetes_network;
+mod kubernetes_watch;
 mod upstream;

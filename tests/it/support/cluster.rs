@@ -3,6 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -183,6 +184,20 @@ impl Aggregator {
             builder = builder.identity(identity.identity());
         }
         Self(Client::with(format!("https://{SERVER_NAME}:{port}"), builder).watched_by(&server.monitor))
+    }
+
+    /// By way of this port, which leads to one server or another: a Service's. Trusts whatever it finds,
+    /// and asks every so often whether somebody is still there, as kube-apiserver does.
+    pub(crate) fn through(port: u16, identity: &Issued, ping: Duration) -> Self {
+        inferometer::server::tls::install_crypto_provider();
+        let builder = reqwest::Client::builder()
+            .tls_danger_accept_invalid_certs(true)
+            .identity(identity.identity())
+            .resolve(SERVER_NAME, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+            .http2_keep_alive_interval(ping)
+            .http2_keep_alive_timeout(ping)
+            .http2_keep_alive_while_idle(true);
+        Self(Client::with(format!("https://{SERVER_NAME}:{port}"), builder))
     }
 
     /// Requests for this caller, on the shared connection.

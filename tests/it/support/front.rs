@@ -29,6 +29,8 @@ const GIVEN_UP_WITHIN: Duration = Duration::from_secs(1);
 pub(crate) enum Answer {
     /// What the Prometheus behind says. Its start time is not told: servers of other makes do not.
     Pass,
+    /// All that the Prometheus behind says, also of itself.
+    PassAll,
     /// The beginning of an answer, and then the connection breaks.
     BrokenOff(&'static str),
     /// This code, these headers, this body.
@@ -167,6 +169,10 @@ impl Guard {
 
 async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     if request.uri().path() != "/api/v1/query" || request.method() != Method::POST {
+        let all = matches!(*shared.answer.lock().expect("no panic"), Answer::PassAll);
+        if all && request.method() == Method::GET {
+            return fetched(&shared, &request.uri().to_string()).await;
+        }
         return StatusCode::NOT_FOUND.into_response();
     }
     if !shared.guard.lock().expect("no panic").admits(request.headers()) {
@@ -203,7 +209,10 @@ async fn give(mut answer: Answer, shared: &Shared, query: &str, form: &[u8], tur
     }
     match answer {
         Answer::Turns(_) | Answer::Late(..) => unreachable!("they have been taken"),
-        Answer::Pass => forward(shared, form).await.into_response(),
+        Answer::Pass | Answer::PassAll => {
+            let form = String::from_utf8_lossy(form);
+            fetched(shared, &format!("/api/v1/query?{form}")).await
+        }
         Answer::BrokenOff(beginning) => {
             let chunks = [Ok(beginning), Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe))];
             // Not before the beginning has left.
@@ -244,10 +253,12 @@ async fn give(mut answer: Answer, shared: &Shared, query: &str, form: &[u8], tur
     }
 }
 
-async fn forward(shared: &Shared, form: &[u8]) -> Vec<u8> {
+async fn fetched(shared: &Shared, path: &str) -> Response {
     let behind = shared.behind.as_ref().expect("a Prometheus behind");
-    let form = String::from_utf8_lossy(form);
-    behind.send(Method::GET, &format!("/api/v1/query?{form}"), &[]).await.body
+    match behind.try_send(Method::GET, path, &[]).await {
+        Ok(reply) => (reply.status, reply.body).into_response(),
+        Err(_) => StatusCode::BAD_GATEWAY.into_response(),
+    }
 }
 
 /// Every series with its number and its time, `age` ago, as a compiled query of one gauge has them.

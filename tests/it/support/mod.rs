@@ -21,6 +21,7 @@ pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod secure;
 pub(crate) mod server;
+pub(crate) mod service;
 pub(crate) mod site;
 pub(crate) mod wait;
 
@@ -33,6 +34,7 @@ pub(crate) use load::Load;
 pub(crate) use monitor::{CANARY, Monitor};
 pub(crate) use prometheus::Prometheus;
 pub(crate) use server::Server;
+pub(crate) use service::Service;
 pub(crate) use site::{Site, WAITING, of_pod};
 pub(crate) use wait::{seconds, until};
 

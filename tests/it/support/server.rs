@@ -74,7 +74,7 @@ impl Server {
                 }
             }
         });
-        let (api, own) = until("the server logs its addresses", seconds(10), async || {
+        let (api, own) = until("the server logs its addresses", seconds(30), async || {
             if let Ok(Some(status)) = process.child().try_wait() {
                 panic!("it ended with {status}: {:#?}", log.lock().expect("no panic"));
             }

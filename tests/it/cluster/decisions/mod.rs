@@ -12,6 +12,7 @@ mod kinds;
 mod schedule;
 mod stage;
 mod witness;
+mod zero;
 
 use stage::Stage;
 use witness::Witness;
