@@ -2,4 +2,5 @@
 //!
 //! What every answer and every log must keep to, whatever the fault, is watched by `support::monitor`.
 
+mod abuse;
 mod upstream;
