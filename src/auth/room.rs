@@ -15,11 +15,11 @@ use crate::api::status::Status;
 use crate::telemetry::Telemetry;
 use crate::telemetry::identity::Shed;
 
-/// Places of one caller: as many as one HTTP/2 connection can have requests under way.
-const MOST_OF_ONE: usize = 100;
+/// Places of one caller: more than one HTTP/2 connection can have requests under way (100).
+const MOST_OF_ONE: usize = 128;
 
 /// Places of all callers, the preferred ones not counted. Each holds some 20 KiB at the worst.
-const MOST_OF_ALL: usize = 400;
+const MOST_OF_ALL: usize = 512;
 
 /// A caller's requests beyond so many have their reviews made after everybody else's.
 const MODEST: usize = 16;

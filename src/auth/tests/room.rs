@@ -1,4 +1,5 @@
 //! Too many requests that wait: who is served, who is refused, and with which words.
+use std::convert::Infallible;
 use std::pin::Pin;
 
 use axum::response::Response;
@@ -9,8 +10,8 @@ use super::*;
 use crate::telemetry::identity::Shed;
 use fake::Mood;
 
-const MOST_OF_ONE: usize = 100;
-const MOST_OF_ALL: usize = 400;
+const MOST_OF_ONE: usize = 128;
+const MOST_OF_ALL: usize = 512;
 
 type Sending<'r> = Pin<Box<dyn Future<Output = (StatusCode, String)> + 'r>>;
 
@@ -44,18 +45,18 @@ fn assert_shed(answer: &(StatusCode, String), message: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_caller_has_a_hundred_places() {
+async fn one_caller_has_so_many_places() {
     let rig = Rig::new();
     let waiters = waiting(&rig, "alice", MOST_OF_ONE);
-    assert_eq!(rig.telemetry.identity.waiting(), 100);
+    assert_eq!(rig.telemetry.identity.waiting(), 128);
     let refused = new_question(&rig, "alice", 1_000).send().await;
     assert_shed(
         &refused,
-        "100 requests of this caller are waiting already: ask again once they are answered",
+        "128 requests of this caller are waiting already: ask again once they are answered",
     );
     assert_eq!(rig.telemetry.identity.sheds(Shed::Caller), 1);
     // Nobody is asked about what is refused.
-    assert_eq!(rig.fake.reviews().1, 100);
+    assert_eq!(rig.fake.reviews().1, MOST_OF_ONE);
     assert_eq!(new_question(&rig, "bob", 0).code().await, 200, "others have room");
     for waiter in waiters {
         assert_eq!(waiter.await.0, 503, "the API server did not answer");
@@ -81,10 +82,11 @@ async fn a_refusal_for_want_of_room_never_says_when_to_retry() {
 async fn the_hpa_controller_and_the_aggregator_are_served_when_no_stranger_is() {
     let rig = Rig::new();
     assert_eq!(rig.proxied(METRIC, "known").code().await, 200);
-    let _waiters: Vec<_> =
-        (0..5).flat_map(|user| waiting(&rig, &format!("user-{user}"), MOST_OF_ALL / 5)).collect();
+    let _waiters: Vec<_> = (0..MOST_OF_ALL / MOST_OF_ONE)
+        .flat_map(|user| waiting(&rig, &format!("user-{user}"), MOST_OF_ONE))
+        .collect();
     let refused = new_question(&rig, "late", 0).send().await;
-    assert_shed(&refused, "400 requests are waiting already: ask again once they are answered");
+    assert_shed(&refused, "512 requests are waiting already: ask again once they are answered");
     assert_eq!(rig.telemetry.identity.sheds(Shed::All), 1);
     let begin = tokio::time::Instant::now();
     for preferred in
@@ -174,7 +176,7 @@ async fn whoever_waits_behind_the_door_takes_a_place_too() {
     for user in ["alice", CONTROLLER] {
         assert_eq!(rig.proxied(METRIC, user).code().await, 200);
     }
-    let hangs = tower::service_fn(|_: Request<Body>| -> BoxFuture<'static, Result<Response, _>> {
+    let hangs = tower::service_fn(|_: Request<Body>| -> BoxFuture<'static, Result<Response, Infallible>> {
         std::future::pending().boxed()
     });
     let send = |user: &str| {
