@@ -3,6 +3,7 @@
 mod frames;
 mod inputs;
 mod queries;
+mod share;
 mod sockets;
 mod starved;
 mod supply;
