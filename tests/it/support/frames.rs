@@ -50,10 +50,6 @@ pub(crate) struct Frames {
 /// What came back.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Seen {
-    /// Answers that began.
-    pub(crate) answers: usize,
-    /// Streams that the server reset.
-    pub(crate) resets: usize,
     /// The last GOAWAY's code.
     pub(crate) goaway: Option<u32>,
     /// Whether the connection ended.
@@ -142,13 +138,8 @@ async fn note(mut reader: ReadHalf<TlsStream<TcpStream>>, seen: Arc<Mutex<Seen>>
             break;
         }
         let mut seen = seen.lock().expect("no panic");
-        match head[3] {
-            HEADERS => seen.answers += 1,
-            RST_STREAM => seen.resets += 1,
-            GOAWAY => {
-                seen.goaway = payload.get(4..8).map(|code| u32::from_be_bytes(code.try_into().expect("four")))
-            }
-            _ => {}
+        if head[3] == GOAWAY {
+            seen.goaway = payload.get(4..8).map(|code| u32::from_be_bytes(code.try_into().expect("four")));
         }
     }
     seen.lock().expect("no panic").closed = true;

