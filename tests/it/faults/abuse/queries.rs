@@ -108,7 +108,7 @@ async fn prometheus_is_asked_nothing_that_a_tenant_wrote() {
             ),
             format!("{EXTERNAL}/namespaces/ours/{}", encoded(&format!("{CANARY}{text}"))),
             format!("{EXTERNAL}/namespaces/{}/{WAITING}", encoded(&format!("{CANARY}{text}"))),
-            format!("{EXTERNAL}/namespaces/{}/{dear}", encoded(&format!("ours{text}"))),
+            format!("{EXTERNAL}/namespaces/{}/{dear}", encoded(&format!("ours {text}"))),
             format!(
                 "{CUSTOM}/v1beta2/namespaces/ours/pods/{}/{WAITING}?metricLabelSelector={}",
                 encoded("*"),
