@@ -7,9 +7,7 @@ use super::{Victim, served};
 use crate::support::cluster::Aggregator;
 use crate::support::frames::Memory;
 use crate::support::front::Front;
-use crate::support::{
-    Caller, Client, EXTERNAL, Fault, Reply, Server, Site, WAITING, seconds, until, value_path,
-};
+use crate::support::{Caller, Client, EXTERNAL, Fault, Reply, Server, Site, WAITING, value_path};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_of_a_megabyte_are_refused_at_once() {
