@@ -73,10 +73,7 @@ async fn series(server: &Server) -> usize {
 
 /// Asks for so many names that nobody defined, and so many selectors that nobody used.
 async fn enumerate(front: &Front, server: &Server, count: usize) {
-    let expected = |reply: &Reply, code: u16| {
-        assert_eq!(reply.status, code, "{}", reply.text());
-        reply.assert_prompt();
-    };
+    let expected = |reply: &Reply, code: u16| assert_eq!(reply.status, code, "{}", reply.text());
     let ask = |index: usize| async move {
         expected(&server.client.get(&value_path("ai", &format!("name_{index}"), "")).await, 404);
         let namespace = format!("n{}", index % 100);
@@ -105,7 +102,7 @@ async fn enumerate(front: &Front, server: &Server, count: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn names_without_number_cost_nothing_that_lasts() {
     let (front, server) = served().await;
-    enumerate(&front, &server, 3_000).await;
+    enumerate(&front, &server, 2_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

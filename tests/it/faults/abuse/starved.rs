@@ -64,7 +64,7 @@ async fn abuse_fits_into_little_memory() {
     let size: u64 = size.trim().trim_end_matches(" kB").parse().expect("a number");
     let most = (size + 64 * 1024) * 1024;
     limit(&server, &format!("--as={most}:{most}"));
-    for _ in 0..10 {
+    for _ in 0..5 {
         let mut frames = Frames::connect(&server).await.read();
         let large = |index: u32| {
             let path = value_path("ai", WAITING, &format!("pod!=p{index}"));
