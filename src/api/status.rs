@@ -138,6 +138,11 @@ impl Status {
         )
     }
 
+    /// 429: there is no room to wait in. Like every refusal without `Retry-After`.
+    pub fn too_many_requests(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message)
+    }
+
     /// 503: the metric is known but has no value to act on. The HPA prints `message` word for word in its
     /// condition, so it names the signal and the cause.
     pub fn service_unavailable(message: impl Into<String>) -> Self {

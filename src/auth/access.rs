@@ -11,6 +11,8 @@ use super::attributes::Attributes;
 use super::flight::{Flight, Flights};
 use super::identity::{Key, MASTERS, User};
 use super::reviewer::{ReviewError, Reviewer, access_spec};
+use super::room::Place;
+use crate::api::status::Status;
 use crate::telemetry::Telemetry;
 use crate::telemetry::identity::{self, Review};
 
@@ -44,8 +46,10 @@ pub(super) enum Decision {
 pub(super) enum Lookup {
     /// Decided.
     Known(Decision),
-    /// Being decided.
-    Asked(Question),
+    /// Being decided; to be waited for in this place.
+    Asked(Question, Arc<Place>),
+    /// There is no place to wait in.
+    Crowded(Status),
 }
 
 /// A decision to come.
@@ -76,8 +80,13 @@ impl Access {
         }
     }
 
-    /// Whether this user may do this, now or in a while.
-    pub(super) fn look_up(&self, user: &User, attributes: &Attributes<'_>) -> Lookup {
+    /// Whether this user may do this, now or in a while, for which a place is needed.
+    pub(super) fn look_up(
+        &self,
+        user: &User,
+        attributes: &Attributes<'_>,
+        enter: impl FnOnce() -> Result<Arc<Place>, Status>,
+    ) -> Lookup {
         if user.is_in(MASTERS) {
             return self.known(Decision::Allowed, identity::Access::Allowed);
         }
@@ -85,13 +94,17 @@ impl Access {
         if let Some(decided) = self.fresh(&key) {
             return Lookup::Known(self.tell(decided));
         }
-        let flight = self.flights.join(key, || self.fresh(&key), || self.ask(key, user, attributes));
+        let place = match enter() {
+            Ok(place) => place,
+            Err(full) => return Lookup::Crowded(full),
+        };
+        let flight = self.flights.join(key, &place, || self.fresh(&key), || self.ask(key, user, attributes));
         let honoured = self.settings.honoured.iter().any(|name| name == user.name());
         // An outage is no reason to wait, for who would not be refused in the end.
         if honoured && self.flights.is_out_of_reach() && self.is_stale_allowed(&key) {
             return self.known(Decision::Allowed, identity::Access::StaleAllowed);
         }
-        Lookup::Asked(Question { flight, key, honoured })
+        Lookup::Asked(Question { flight, key, honoured }, place)
     }
 
     /// Waits for a decision, until `deadline` at most.

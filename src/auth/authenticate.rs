@@ -1,5 +1,6 @@
 //! Who is asking: the three ways to be recognised, in kube-apiserver's order.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -10,8 +11,10 @@ use super::certificate;
 use super::flight::Flight;
 use super::front_proxy::Named;
 use super::identity::User;
-use super::token::{self, Brought, Lookup, Owner, Tokens};
+use super::room::{Place, Waiter};
+use super::token::{self, Brought, Lookup, Owner};
 use super::trust::Trust;
+use crate::api::status::Status;
 use crate::server::{ConnectionInfo, Presented};
 use crate::telemetry::identity::Authentication;
 
@@ -19,8 +22,10 @@ use crate::telemetry::identity::Authentication;
 pub(super) enum Caller {
     /// This user, recognised in this way.
     Known(Arc<User>, Authentication),
-    /// The owner of a token that is being reviewed.
-    Asked(Flight<Owner>),
+    /// The owner of a token that is being reviewed, to be waited for in this place.
+    Asked(Flight<Owner>, Arc<Place>),
+    /// The owner of a token that there is no room to review.
+    Crowded(Status),
     /// Somebody we do not know, for this reason.
     Unknown(Authentication),
 }
@@ -65,10 +70,21 @@ impl Auth {
             return Caller::Known(user, Authentication::ClientCertificate);
         }
         match token::brought(headers) {
-            Brought::Token(token) => recognised(&self.tokens, token),
+            Brought::Token(token) => self.owner_of(token, connection),
             Brought::Nonsense => Caller::Unknown(Authentication::Refused),
             Brought::Nothing if presented.is_some() => Caller::Unknown(Authentication::Refused),
             Brought::Nothing => Caller::Unknown(Authentication::Anonymous),
+        }
+    }
+
+    /// Until it is known whose a token is, it waits as one from its address.
+    fn owner_of(&self, token: &str, connection: Option<&ConnectionInfo>) -> Caller {
+        let peer = connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |connection| connection.peer.ip());
+        match self.tokens.look_up(token, || self.room.enter(Waiter::Peer(peer))) {
+            Lookup::Known(Some(user)) => Caller::Known(user, Authentication::Token),
+            Lookup::Known(None) => Caller::Unknown(Authentication::Refused),
+            Lookup::Asked(flight, place) => Caller::Asked(flight, place),
+            Lookup::Crowded(full) => Caller::Crowded(full),
         }
     }
 
@@ -102,13 +118,5 @@ impl Auth {
             standing: standing.clone(),
         });
         standing
-    }
-}
-
-fn recognised(tokens: &Tokens, token: &str) -> Caller {
-    match tokens.look_up(token) {
-        Lookup::Known(Some(user)) => Caller::Known(user, Authentication::Token),
-        Lookup::Known(None) => Caller::Unknown(Authentication::Refused),
-        Lookup::Asked(flight) => Caller::Asked(flight),
     }
 }

@@ -12,11 +12,13 @@ use tokio::time::{Instant, timeout};
 
 use super::identity::Key;
 use super::reviewer::ReviewError;
+use super::room::Place;
 use crate::telemetry::Telemetry;
 use crate::telemetry::identity::Review;
 
-/// Questions under way at once. More wait for a place, within the time that each has anyway.
-const AT_ONCE: usize = 64;
+/// Questions under way at once, by [`Turn`](super::room::Turn). More wait for their turn, within the time that
+/// each has anyway, but not behind those of other turns: one caller alone cannot fill what the others need.
+const AT_ONCE: [usize; 3] = [16, 32, 16];
 
 /// How long after a silence the API server counts as out of reach.
 const OUTAGE: Duration = Duration::from_secs(5);
@@ -29,13 +31,13 @@ type Running<T> = Arc<Mutex<HashMap<Key, Flight<T>>>>;
 /// The questions under way.
 pub(super) struct Flights<T> {
     running: Running<T>,
-    places: Arc<Semaphore>,
+    turns: [Arc<Semaphore>; 3],
     limit: Duration,
     health: Arc<Health>,
 }
 
 impl<T: Clone + Send + Sync + 'static> Flights<T> {
-    /// Questions of this kind, which may take this long, the wait for a place included.
+    /// Questions of this kind, which may take this long, the wait for their turn included.
     pub(super) fn new(kind: Review, limit: Duration, telemetry: Arc<Telemetry>) -> Self {
         let health = Health {
             kind,
@@ -44,8 +46,8 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             silent: AtomicU64::new(0),
             failing: AtomicBool::new(false),
         };
-        let places = Arc::new(Semaphore::new(AT_ONCE));
-        Self { running: Arc::default(), places, limit, health: Arc::new(health) }
+        let turns = AT_ONCE.map(|most| Arc::new(Semaphore::new(most)));
+        Self { running: Arc::default(), turns, limit, health: Arc::new(health) }
     }
 
     /// Whether the API server was out of reach for the last question, just now.
@@ -55,11 +57,12 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     }
 
     /// Joins the question under way for `key`, or puts it: `ask` runs in a task of its own, so that it goes
-    /// on if all who wait are dropped. Before that `known` is asked once more, since the answer may just
+    /// on if all who wait are dropped, and holds `place` as long. Before that `known` is asked once more, since the answer may just
     /// have come; `ask` must make it known before it ends.
     pub(super) fn join<F>(
         &self,
         key: Key,
+        place: &Arc<Place>,
         known: impl FnOnce() -> Option<T>,
         ask: impl FnOnce() -> F,
     ) -> Flight<T>
@@ -73,14 +76,15 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         if let Some(answer) = known() {
             return ready(Ok(answer)).boxed().shared();
         }
-        let (question, places, limit) = (ask(), Arc::clone(&self.places), self.limit);
+        let (question, limit) = (ask(), self.limit);
+        let turn = Arc::clone(&self.turns[place.turn() as usize]);
         let health = Arc::clone(&self.health);
-        let landing = Landing { running: Arc::clone(&self.running), key };
+        let landing = Landing { running: Arc::clone(&self.running), key, _place: Arc::clone(place) };
         let task = tokio::spawn(async move {
             let _landing = landing;
             let answer = async {
-                // Never closed, so there is always a place in the end.
-                let _place = places.acquire().await;
+                // Never closed, so a turn always comes.
+                let _turn = turn.acquire().await;
                 question.await
             };
             let answer = timeout(limit, answer).await.unwrap_or_else(|_| Err(ReviewError::timed_out(limit)));
@@ -125,6 +129,7 @@ impl Health {
 struct Landing<T> {
     running: Running<T>,
     key: Key,
+    _place: Arc<Place>,
 }
 
 impl<T> Drop for Landing<T> {

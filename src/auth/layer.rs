@@ -10,8 +10,8 @@ use std::task::{Context, Poll, ready};
 use axum::response::Response;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use http::header::CONNECTION;
-use http::{HeaderValue, Method, Request, StatusCode, Uri, Version};
+use http::header::{ACCEPT, CONNECTION, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use tokio::time::{Instant, timeout_at};
 use tower::Service;
 
@@ -23,6 +23,7 @@ use super::flight::Flight;
 use super::front_proxy::strip;
 use super::identity::User;
 use super::reviewer::ReviewError;
+use super::room::{Place, Waiter};
 use super::token::Owner;
 use crate::api::status::{Status, Target};
 use crate::server::{ConnectionInfo, guard};
@@ -71,17 +72,19 @@ where
         };
         strip(&trust, request.headers_mut());
         Judged(match judgement {
-            Judgement::Open => State::Inner(self.inner.call(request)),
+            Judgement::Open => State::Inner { inner: self.inner.call(request), admission: Admission::Free },
             Judgement::Pass(user) => {
+                let admission = Admission::Due(Arc::clone(&self.auth), Arc::clone(&user));
                 request.extensions_mut().insert(user);
-                State::Inner(self.inner.call(request))
+                State::Inner { inner: self.inner.call(request), admission }
             }
             Judgement::Fail(status) => State::Known(Some(answer(&status, request.version()))),
-            Judgement::Later(verdict) => {
+            Judgement::Later(verdict, place) => {
                 // The service that was made ready is the one to call; its copy takes its place.
                 let copy = self.inner.clone();
                 let inner = mem::replace(&mut self.inner, copy);
-                State::Waiting { verdict, waiting: Some((inner, request)) }
+                lighten(&mut request);
+                State::Waiting { verdict, waiting: Some((inner, request)), place }
             }
         })
     }
@@ -95,17 +98,29 @@ enum Judgement {
     Pass(Arc<User>),
     /// Refused.
     Fail(Status),
-    /// It takes a question to the API server.
-    Later(BoxFuture<'static, Result<Arc<User>, Status>>),
+    /// It takes a question to the API server, and this place.
+    Later(Verdict, Arc<Place>),
 }
+
+type Verdict = BoxFuture<'static, Result<Arc<User>, Status>>;
 
 /// The future of an [`Authorized`].
 pub struct Judged<S, B, F>(State<S, B, F>);
 
 enum State<S, B, F> {
     Known(Option<Response>),
-    Inner(F),
-    Waiting { verdict: BoxFuture<'static, Result<Arc<User>, Status>>, waiting: Option<(S, Request<B>)> },
+    Inner { inner: F, admission: Admission },
+    Waiting { verdict: Verdict, waiting: Option<(S, Request<B>)>, place: Arc<Place> },
+}
+
+/// A request's right to wait.
+enum Admission {
+    /// It needs none.
+    Free,
+    /// This user's, to be asked for once it has to wait: most are answered at once.
+    Due(Arc<Auth>, Arc<User>),
+    /// It waits in this place.
+    Given(#[expect(dead_code, reason = "it is held, not read")] Arc<Place>),
 }
 
 impl<S, B, F> fmt::Debug for Judged<S, B, F> {
@@ -125,18 +140,31 @@ where
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             self.0 = match &mut self.0 {
-                State::Inner(inner) => return Pin::new(inner).poll(context),
+                State::Inner { inner, admission } => {
+                    let answer = Pin::new(inner).poll(context);
+                    let (Admission::Due(auth, user), Poll::Pending) = (&*admission, &answer) else {
+                        return answer;
+                    };
+                    match auth.room.enter(Waiter::of(user, &auth.settings)) {
+                        Ok(place) => {
+                            *admission = Admission::Given(place);
+                            return answer;
+                        }
+                        Err(full) => State::Known(Some(told(&full))),
+                    }
+                }
                 State::Known(answer) => {
                     let lost = || told(&Status::internal("the answer was taken already"));
                     return Poll::Ready(Ok(answer.take().unwrap_or_else(lost)));
                 }
-                State::Waiting { verdict, waiting } => {
+                State::Waiting { verdict, waiting, place } => {
                     let verdict = ready!(verdict.as_mut().poll(context));
                     match (waiting.take(), verdict) {
                         (Some((mut inner, mut request)), Ok(user)) => {
                             welcome(&request);
                             request.extensions_mut().insert(user);
-                            State::Inner(inner.call(request))
+                            let admission = Admission::Given(Arc::clone(place));
+                            State::Inner { inner: inner.call(request), admission }
                         }
                         (Some((_, request)), Err(status)) => {
                             State::Known(Some(answer(&status, request.version())))
@@ -147,6 +175,22 @@ where
             };
         }
     }
+}
+
+/// Leaves of a request that waits what its answer depends on, in memory of its own: a part as it was received
+/// keeps alive all that arrived with it.
+fn lighten<B>(request: &mut Request<B>) {
+    *request.uri_mut() = copy(request.uri());
+    let needed = [ACCEPT, IF_NONE_MATCH].into_iter().filter_map(|name| {
+        let value = HeaderValue::from_bytes(request.headers().get(&name)?.as_bytes()).ok()?;
+        Some((name, value))
+    });
+    let needed: HeaderMap = needed.collect();
+    *request.headers_mut() = needed;
+}
+
+fn copy(uri: &Uri) -> Uri {
+    uri.to_string().parse().unwrap_or_else(|_| uri.clone())
 }
 
 /// Who is allowed anything at all may keep the connection.
@@ -165,7 +209,8 @@ impl Auth {
         match self.caller(trust, request.extensions().get::<ConnectionInfo>(), request.headers()) {
             Caller::Known(user, how) => {
                 self.telemetry.identity.authenticated(how);
-                match self.access.look_up(&user, &attributes) {
+                let enter = || self.room.enter(Waiter::of(&user, &self.settings));
+                match self.access.look_up(&user, &attributes, enter) {
                     access::Lookup::Known(decision) => match permit(&decision, &user, &attributes) {
                         Ok(()) => {
                             welcome(request);
@@ -173,25 +218,26 @@ impl Auth {
                         }
                         Err(status) => Judgement::Fail(status),
                     },
-                    access::Lookup::Asked(question) => {
-                        let (method, uri) = (request.method().clone(), request.uri().clone());
+                    access::Lookup::Crowded(full) => Judgement::Fail(full),
+                    access::Lookup::Asked(question, place) => {
+                        let (method, uri) = (request.method().clone(), copy(request.uri()));
                         let deadline = Instant::now() + self.settings.wait;
                         let auth = Arc::clone(self);
-                        Judgement::Later(
-                            async move {
-                                let decision = auth.access.wait(question, deadline).await;
-                                let attributes = Attributes::read(&method, &uri).map_err(unreadable)?;
-                                permit(&decision, &user, &attributes).map(|()| user)
-                            }
-                            .boxed(),
-                        )
+                        let verdict = async move {
+                            let decision = auth.access.wait(question, deadline).await;
+                            let attributes = Attributes::read(&method, &uri).map_err(unreadable)?;
+                            permit(&decision, &user, &attributes).map(|()| user)
+                        };
+                        Judgement::Later(verdict.boxed(), place)
                     }
                 }
             }
-            Caller::Asked(flight) => {
-                let (method, uri) = (request.method().clone(), request.uri().clone());
-                Judgement::Later(Arc::clone(self).judge_owner(flight, method, uri).boxed())
+            Caller::Asked(flight, place) => {
+                let (method, uri) = (request.method().clone(), copy(request.uri()));
+                let verdict = Arc::clone(self).judge_owner(flight, Arc::clone(&place), method, uri);
+                Judgement::Later(verdict.boxed(), place)
             }
+            Caller::Crowded(full) => Judgement::Fail(full),
             Caller::Unknown(why) => {
                 self.telemetry.identity.authenticated(why);
                 Judgement::Fail(Status::unauthorized())
@@ -203,6 +249,7 @@ impl Auth {
     async fn judge_owner(
         self: Arc<Self>,
         flight: Flight<Owner>,
+        place: Arc<Place>,
         method: Method,
         uri: Uri,
     ) -> Result<Arc<User>, Status> {
@@ -216,9 +263,10 @@ impl Auth {
         self.telemetry.identity.authenticated(how);
         let user = owner.ok_or_else(Status::unauthorized)?;
         let attributes = Attributes::read(&method, &uri).map_err(unreadable)?;
-        let decision = match self.access.look_up(&user, &attributes) {
+        let decision = match self.access.look_up(&user, &attributes, || Ok(place)) {
             access::Lookup::Known(decision) => decision,
-            access::Lookup::Asked(question) => self.access.wait(question, deadline).await,
+            access::Lookup::Asked(question, _place) => self.access.wait(question, deadline).await,
+            access::Lookup::Crowded(full) => return Err(full),
         };
         permit(&decision, &user, &attributes).map(|()| user)
     }

@@ -9,7 +9,8 @@
 //!              ↑ trust (whom to believe, replaced live)        ↑ reviewer (TokenReview, SubjectAccessReview)
 //! ```
 //!
-//! A caller and a decision that are known cost neither a wait nor a lock.
+//! A caller and a decision that are known cost neither a wait nor a lock. What has to wait takes a place in
+//! the room, of which a stranger gets no more than a share.
 
 mod access;
 pub mod attributes;
@@ -20,6 +21,7 @@ pub(crate) mod front_proxy;
 pub mod identity;
 mod layer;
 pub mod reviewer;
+mod room;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -98,6 +100,7 @@ pub struct Auth {
     access: access::Access,
     settings: Settings,
     telemetry: Arc<Telemetry>,
+    room: Arc<room::Room>,
 }
 
 impl Auth {
@@ -113,6 +116,7 @@ impl Auth {
             users: front_proxy::Users::new(),
             tokens: token::Tokens::new(Arc::clone(&reviewer), settings.clone(), Arc::clone(&telemetry)),
             access: access::Access::new(reviewer, settings.clone(), Arc::clone(&telemetry)),
+            room: Arc::new(room::Room::new(Arc::clone(&telemetry))),
             settings,
             telemetry,
         }

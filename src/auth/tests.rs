@@ -5,6 +5,7 @@ mod headers;
 mod impostors;
 mod outage;
 mod pki;
+mod room;
 mod rotation;
 mod secrecy;
 mod sessions;

@@ -15,6 +15,8 @@ use super::Settings;
 use super::flight::{Flight, Flights};
 use super::identity::{Fields, Key, User};
 use super::reviewer::{ReviewError, Reviewer};
+use super::room::Place;
+use crate::api::status::Status;
 use crate::telemetry::Telemetry;
 use crate::telemetry::identity::Review;
 
@@ -34,8 +36,10 @@ pub(super) type Owner = Option<Arc<User>>;
 pub(super) enum Lookup {
     /// Reviewed not long ago.
     Known(Owner),
-    /// Being reviewed.
-    Asked(Flight<Owner>),
+    /// Being reviewed; to be waited for in this place.
+    Asked(Flight<Owner>, Arc<Place>),
+    /// There is no place to wait in.
+    Crowded(Status),
 }
 
 /// What a request brings as a bearer token.
@@ -73,8 +77,8 @@ impl Tokens {
         }
     }
 
-    /// Whose this token is, now or in a while.
-    pub(super) fn look_up(&self, token: &str) -> Lookup {
+    /// Whose this token is, now or in a while, for which a place is needed.
+    pub(super) fn look_up(&self, token: &str, enter: impl FnOnce() -> Result<Arc<Place>, Status>) -> Lookup {
         let mut key = Fields::new();
         key.add(&self.secret);
         key.add(token.as_bytes());
@@ -82,6 +86,10 @@ impl Tokens {
         if let Some(owner) = self.fresh(&key) {
             return Lookup::Known(owner);
         }
+        let place = match enter() {
+            Ok(place) => place,
+            Err(full) => return Lookup::Crowded(full),
+        };
         let ask = || {
             let audiences = self.settings.audiences.clone();
             let spec = TokenReviewSpec {
@@ -96,7 +104,7 @@ impl Tokens {
                 Ok::<_, ReviewError>(owner)
             }
         };
-        Lookup::Asked(self.flights.join(key, || self.fresh(&key), ask))
+        Lookup::Asked(self.flights.join(key, &place, || self.fresh(&key), ask), place)
     }
 
     fn fresh(&self, key: &Key) -> Option<Owner> {

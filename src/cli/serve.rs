@@ -105,7 +105,11 @@ fn start_log(format: LogFormat) {
         .into_iter()
         .filter_map(|quiet| quiet.parse().ok());
     let filter = quiet.fold(filter, EnvFilter::add_directive);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written is dropped: the complaint about it would go the same way, and panic.
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => {
             use std::io::IsTerminal as _;

@@ -100,7 +100,8 @@ impl Http {
         Self { h1: http.clone().http1_only(), h2: http.clone().http2_only(), either: http, limits }
     }
 
-    /// Serves one connection to its end. `drain` changes once, when the listener shuts down.
+    /// Serves one connection to its end. `drain` changes once, when the listener shuts down; `known` is set once a
+    /// caller was recognised.
     pub(super) async fn serve<S>(
         &self,
         stream: TcpStream,
@@ -108,6 +109,7 @@ impl Http {
         tls: Option<&Tls>,
         service: S,
         drain: watch::Receiver<()>,
+        known: Arc<AtomicBool>,
     ) where
         S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
         S: Clone + Send + 'static,
@@ -117,7 +119,7 @@ impl Http {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "failed to set TCP_NODELAY");
         }
-        let mut info = ConnectionInfo::new(peer, tls.is_some());
+        let mut info = ConnectionInfo { known, ..ConnectionInfo::new(peer, tls.is_some()) };
         let Some(tls) = tls else {
             return self.drive(&self.either, stream, info, service, drain).await;
         };

@@ -8,7 +8,7 @@ use super::guard::HEADER_LIMIT;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections open at once, handshakes included (1024, about 70 KiB each over TLS). When all are
-    /// taken no more are accepted: a waiting peer stays in the kernel's backlog instead of being closed
+    /// taken, with `only_known` the oldest without a known caller is closed; else no more are accepted: a waiting peer stays in the kernel's backlog instead of being closed
     /// without an answer, which kube-apiserver would answer with an endless re-send.
     pub connections: usize,
     /// Connections open at once from one address (256), so that one peer cannot take them all. A kube-apiserver

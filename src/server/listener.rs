@@ -2,10 +2,11 @@
 //!
 //! `axum::serve` has no handshake, header or idle limits and does not hand out the TLS connection, and
 //! later the client's certificate is needed: hence a loop of our own.
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use http::Request;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tower::Service;
 
@@ -61,10 +62,14 @@ where
     let (drain, draining) = watch::channel(());
     let mut connections = JoinSet::new();
     let seats = Seats::default();
+    let mut newcomers = Newcomers::default();
     let mut shutdown = std::pin::pin!(shutdown);
     // Failures come in streaks: the first one is logged, the rest of the streak is not.
     let mut failing = false;
     loop {
+        if limits.only_known && connections.len() >= limits.connections {
+            newcomers.end_oldest();
+        }
         let accepted = tokio::select! {
             biased;
             () = &mut shutdown => break,
@@ -83,10 +88,17 @@ where
                 };
                 let (http, tls, service, draining) =
                     (http.clone(), tls.clone(), service.clone(), draining.clone());
-                connections.spawn(async move {
-                    let _seat = seat;
-                    http.serve(stream, peer, tls.as_deref(), service, draining).await;
+                let known = Arc::<AtomicBool>::default();
+                let task = connections.spawn({
+                    let known = Arc::clone(&known);
+                    async move {
+                        let _seat = seat;
+                        http.serve(stream, peer, tls.as_deref(), service, draining, known).await;
+                    }
                 });
+                if limits.only_known {
+                    newcomers.add(task, known, limits.connections);
+                }
             }
             Err(error) => {
                 if !failing {
@@ -144,9 +156,35 @@ impl Drop for Seat {
     }
 }
 
+/// Connections without a known caller, oldest first. When all places are taken the oldest makes room: who is
+/// served on a connection never loses it to those who only hold one, and a new peer need not wait for them.
+#[derive(Default)]
+struct Newcomers(VecDeque<(AbortHandle, Arc<AtomicBool>)>);
+
+impl Newcomers {
+    fn add(&mut self, task: AbortHandle, known: Arc<AtomicBool>, most: usize) {
+        // Now and then, so that it costs nothing on average.
+        if self.0.len() >= 2 * most {
+            self.0.retain(|(task, known)| !task.is_finished() && !known.load(Ordering::Relaxed));
+        }
+        self.0.push_back((task, known));
+    }
+
+    fn end_oldest(&mut self) {
+        while let Some((task, known)) = self.0.pop_front() {
+            if !task.is_finished() && !known.load(Ordering::Relaxed) {
+                task.abort();
+                return;
+            }
+        }
+    }
+}
+
 /// Logs a connection task that panicked: a fault of this program, since handlers are guarded.
 fn report(ended: Result<(), JoinError>) {
-    if let Err(error) = ended {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
         tracing::error!(%error, "a connection ended by a panic");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -50,10 +50,20 @@ pub enum Review {
     Access,
 }
 
+/// Which bound of the requests that wait was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shed {
+    /// That of one caller.
+    Caller,
+    /// That of all together.
+    All,
+}
+
 const AUTHENTICATIONS: [&str; 6] =
     ["front_proxy", "client_certificate", "token", "anonymous", "refused", "unavailable"];
 const ACCESSES: [&str; 4] = ["allowed", "denied", "stale_allowed", "unavailable"];
 const REVIEWS: [&str; 2] = ["token", "access"];
+const SHEDS: [&str; 2] = ["caller", "all"];
 const RESULTS: [&str; 2] = [result(true), result(false)];
 
 /// What concerns identity and access.
@@ -64,6 +74,9 @@ pub struct Identity {
     /// By kind, each by result.
     reviews: [[AtomicU64; 2]; REVIEWS.len()],
     trust: [AtomicU64; 2],
+    /// By the bound that was reached.
+    sheds: [AtomicU64; SHEDS.len()],
+    waiting: AtomicI64,
     front_proxy_refused: AtomicBool,
 }
 
@@ -91,6 +104,26 @@ impl Identity {
     /// Whether the front proxy is not believed because anyone could pass for it.
     pub fn front_proxy_refused(&self, refused: bool) {
         self.front_proxy_refused.store(refused, Ordering::Relaxed);
+    }
+
+    /// A request was refused since too many wait.
+    pub fn shed(&self, bound: Shed) {
+        self.sheds[bound as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One request more has to wait, or one less (-1).
+    pub fn waits(&self, change: i64) {
+        self.waiting.fetch_add(change, Ordering::Relaxed);
+    }
+
+    /// How many requests wait.
+    pub fn waiting(&self) -> i64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// How many requests were refused since this bound was reached.
+    pub fn sheds(&self, bound: Shed) -> u64 {
+        self.sheds[bound as usize].load(Ordering::Relaxed)
     }
 
     /// How often callers were recognised in this way.
@@ -145,6 +178,15 @@ impl Collector for Encoded {
                     .encode(family.encode_family(&[("kind", *kind), ("result", *result)])?)?;
             }
         }
+        let help = "Requests refused with 429 since too many waited, by whose bound was reached";
+        let mut family = encoder.encode_descriptor("requests_shed", help, None, MetricType::Counter)?;
+        for (bound, counter) in SHEDS.iter().zip(&identity.sheds) {
+            ConstCounter::new(counter.load(Ordering::Relaxed))
+                .encode(family.encode_family(&[("bound", *bound)])?)?;
+        }
+        let help = "Requests that wait for a review or for the first read of a signal";
+        let waiting = encoder.encode_descriptor("requests_waiting", help, None, MetricType::Gauge)?;
+        ConstGauge::new(identity.waiting()).encode(waiting)?;
         let help = "1 while the front proxy is not believed because any user could pass for it";
         let refused = encoder.encode_descriptor("front_proxy_refused", help, None, MetricType::Gauge)?;
         ConstGauge::new(i64::from(identity.front_proxy_refused.load(Ordering::Relaxed))).encode(refused)

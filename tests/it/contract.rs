@@ -69,9 +69,14 @@ async fn a_value_as_the_hpa_asks_for_it() {
     assert_eq!(reply.value(METRIC).expect("a value").text, "7500m");
 
     // What clients add and a metric has no use for.
-    for extra in
-        ["?limit=500", "?resourceVersion=0", "?watch=false", "?pretty=true", "?timeoutSeconds=5&limit=1"]
-    {
+    for extra in [
+        "?limit=500",
+        "?resourceVersion=0",
+        "?watch=false",
+        "?pretty=true",
+        "?timeoutSeconds=5&limit=1",
+        "?continue=abc",
+    ] {
         let reply = server.client.get(&(value_path("ai", METRIC, "") + extra)).await;
         assert_eq!(reply.value(METRIC).expect("a value").text, "7500m", "{extra}");
     }

@@ -106,3 +106,18 @@ async fn a_401_ends_an_http2_connection_and_a_403_does_not() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_ne!(peer(&get(&client, live, &[]).await.1), peer(&first));
 }
+
+#[tokio::test]
+async fn too_large_a_certificate_ends_the_handshake() {
+    let rig = Rig::new();
+    let server = rig.serve().await;
+    let sent = async |group: &str| {
+        let alice = rig.clients.issue("alice", &[group]);
+        client(Some(&alice), false).get(server.url(METRIC)).send().await.map(|answer| answer.status())
+    };
+    assert_eq!(sent(&"g".repeat(10_000)).await.unwrap(), 200);
+    for size in [40_000, 60_000] {
+        let outcome = sent(&"g".repeat(size)).await;
+        assert!(outcome.is_err(), "{size}: {outcome:?}");
+    }
+}

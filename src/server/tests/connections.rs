@@ -167,6 +167,25 @@ async fn connections_beyond_the_cap_wait_for_a_place() {
 }
 
 #[tokio::test]
+async fn when_all_places_are_taken_the_oldest_unknown_peer_makes_room() {
+    let server = Server::plain(Limits { connections: 3, only_known: true, ..Limits::default() }).await;
+    let known = client(Version::H2);
+    let ask = async |path: &str| body(known.get(server.url(path)).send().await.unwrap()).await;
+    assert_eq!(ask("/known").await, "welcome");
+    let before = ask("/peer").await;
+    let mut strangers = Vec::new();
+    for _ in 0..10 {
+        strangers.push(server.connect().await);
+    }
+    let request = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    assert!(exchange(&mut server.connect().await, request).await.ends_with("hello"), "there is room");
+    assert_eq!(ask("/peer").await, before, "someone known stays");
+    for stranger in &mut strangers[..8] {
+        assert_eq!(read_to_close(stranger).await, "");
+    }
+}
+
+#[tokio::test]
 async fn bodies_are_not_read() {
     let server = Server::encrypted(Limits::default()).await;
     let client = client(Version::H2);

@@ -2,6 +2,7 @@
 //!
 //! What every answer and every log must keep to, whatever the fault, is watched by `support::monitor`.
 
+mod abuse;
 mod kubernetes;
 mod kubernetes_clock;
 mod kubernetes_network;

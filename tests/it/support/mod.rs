@@ -10,6 +10,7 @@ pub(crate) mod command;
 pub(crate) mod exposition;
 pub(crate) mod fleet;
 pub(crate) mod flood;
+pub(crate) mod frames;
 pub(crate) mod front;
 pub(crate) mod load;
 pub(crate) mod memory;
