@@ -125,12 +125,11 @@ impl Run<'_> {
         // Before anything is looked up there: a change in between makes what is chosen outdated.
         let basis = Basis { layout: set.layout().clone(), pods: pods.map_or(0, |pods| pods.version(place)) };
         let key = selections.key(&self.question, self.metric.scope);
-        let selection = match selections.recall(key, &basis) {
-            Some(known) => known,
-            None => {
-                let Picked { indexes, gone } = self.look(input, candidates)?;
-                selections.note(key, Selection::new(basis, indexes, gone))
-            }
+        let selection = if let Some(known) = selections.recall(key, &basis) {
+            known
+        } else {
+            let Picked { indexes, gone } = self.look(input, candidates)?;
+            selections.note(key, Selection::new(basis, indexes, gone))
         };
         Ok((selection.of(candidates), selection.gone))
     }

@@ -61,7 +61,7 @@ pub(super) fn decode(
     let mut rows = Rows::new(signal, max_series);
     let mut outcome = Ok(());
     let read = wire::read(body.as_ref(), &mut |sample| {
-        outcome = rows.take(sample);
+        outcome = rows.take(&sample);
         outcome.is_ok()
     });
     drop(body);
@@ -149,7 +149,7 @@ impl<'s> Rows<'s> {
         }
     }
 
-    fn take(&mut self, sample: Sample<'_>) -> Result<(), SourceError> {
+    fn take(&mut self, sample: &Sample<'_>) -> Result<(), SourceError> {
         let pairs =
             sample.pairs().map_err(|_| SourceError::Unusable("labels that are no labels".to_owned()))?;
         let Some((at, Text(value))) = &sample.value else {
@@ -177,13 +177,13 @@ impl<'s> Rows<'s> {
         let part = part.ok_or_else(|| SourceError::Unusable("a series without its part".to_owned()))?;
         let column = match part.as_ref() {
             TIME => None,
-            BUCKET => match le.take().and_then(|le| parse_le(&le)) {
-                Some(upper) => Some(Column::Bucket(upper)),
-                None => {
+            BUCKET => {
+                let Some(upper) = le.take().and_then(|le| parse_le(&le)) else {
                     self.trace.iter_mut().for_each(|trace| trace.note(sample.metric.get(), None));
                     return Ok(());
-                }
-            },
+                };
+                Some(Column::Bucket(upper))
+            }
             SUM => Some(Column::Sum),
             COUNT => Some(Column::Count),
             index => match index.parse() {

@@ -107,7 +107,7 @@ impl Scene {
         let replicas = [cluster.launch(&flags).await, cluster.launch(&flags).await];
         let service = Service::of(&[&replicas[0], &replicas[1]]).await;
         replicas.iter().for_each(|replica| replica.monitor.allow_standstill());
-        let monitor = Arc::new(Monitor::default());
+        let monitor = Monitor::start();
         let aggregator = Aggregator::through(service.port(), &cluster.front_proxy(), seconds(3));
         Arc::new(Self {
             replicas: replicas.map(tokio::sync::Mutex::new),

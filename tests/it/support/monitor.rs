@@ -16,11 +16,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::Value as Json;
+use tokio::time::Instant;
 
 use super::client::Reply;
 use super::seconds;
@@ -37,6 +38,11 @@ const HIGHEST: f64 = 1e9;
 /// How far ahead of ours a clock may be unless a test says otherwise.
 const AHEAD: Duration = seconds(2);
 
+/// How often it is seen whether the machine keeps up, and how late is too late: what the deadline of an answer
+/// leaves of the second.
+const LOOK: Duration = Duration::from_millis(100);
+const STALL: Duration = Duration::from_millis(40);
+
 pub(crate) struct Monitor(Mutex<Seen>);
 
 struct Seen {
@@ -51,19 +57,30 @@ struct Seen {
     lost: Vec<String>,
 }
 
-impl Default for Monitor {
-    fn default() -> Self {
-        Self(Mutex::new(Seen {
+impl Monitor {
+    /// One that also notices when the machine has no time for anybody: what is late then is late for that.
+    pub(crate) fn start() -> Arc<Self> {
+        let monitor = Arc::new(Self(Mutex::new(Seen {
             oldest: seconds(90),
             ahead: AHEAD,
             stood_still: false,
             broken: Vec::new(),
             lost: Vec::new(),
-        }))
+        })));
+        let watched = Arc::downgrade(&monitor);
+        std::thread::spawn(move || {
+            loop {
+                let began = Instant::now();
+                std::thread::sleep(LOOK);
+                let Some(monitor) = watched.upgrade() else { return };
+                if began.elapsed() > LOOK + STALL {
+                    monitor.allow_standstill();
+                }
+            }
+        });
+        monitor
     }
-}
 
-impl Monitor {
     /// Allows for sources whose clock is so far from ours, in either direction.
     pub(crate) fn allow_clocks_apart(&self, apart: Duration) {
         let mut seen = self.0.lock().expect("no panic");

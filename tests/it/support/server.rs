@@ -81,7 +81,7 @@ impl Server {
             addresses(&log.lock().expect("no panic")).ok_or("no line with addresses")
         })
         .await;
-        let monitor = Arc::new(Monitor::default());
+        let monitor = Monitor::start();
         let (client, own) = (Client::new(api).watched_by(&monitor), Client::new(own).watched_by(&monitor));
         Self { process, client, own, monitor, log, directory: None }
     }

@@ -49,7 +49,10 @@ fn when_the_last_sample_is_too_old() {
     // The source answers, and what it has is old.
     let read = snapshot(fleet().by_pod(), 256.5);
     let (words, reason) = said(&Ask::of(metric(vec![gauge()]), read).at(257.0));
-    assert!(words.ends_with("4m12s old (limit 1m15s); source main answers") && reason == "stale", "{words} {reason}");
+    assert!(
+        words.ends_with("4m12s old (limit 1m15s); source main answers") && reason == "stale",
+        "{words} {reason}"
+    );
     let failed = old.knowing(|snapshot| *snapshot = snapshot.failed("no answer within 10s".into()));
     assert_eq!(
         said(&failed).0,

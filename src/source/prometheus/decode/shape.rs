@@ -74,8 +74,7 @@ impl Trace {
         let mut rows = Vec::with_capacity(self.rows.len());
         for (fingerprint, traced) in self.rows {
             let place = match traced.map(|(row, column)| (series_of.get(&row), column)) {
-                None => Place::Nowhere,
-                Some((None, Some(_))) => Place::Nowhere,
+                None | Some((None, Some(_))) => Place::Nowhere,
                 // A series with a time is only left out for another of the same pod.
                 Some((None, None)) => return None,
                 Some((Some(series), None)) => Place::Time(*series),
@@ -84,12 +83,12 @@ impl Trace {
                     Place::Cell(u32::try_from(*series as usize * width + index).ok()?)
                 }
             };
-            let seat = match place {
+            let claimed = match place {
                 Place::Cell(cell) => Some(cell as usize),
                 Place::Time(series) => Some(width * numbers.len() + series as usize),
                 Place::Nowhere => None,
             };
-            let is_double = seat.is_some_and(|seat| std::mem::replace(&mut taken[seat], true));
+            let is_double = claimed.is_some_and(|one| std::mem::replace(&mut taken[one], true));
             if is_double {
                 return None;
             }
