@@ -74,14 +74,14 @@ pub(super) async fn sources(scene: &Scene, random: Random, end: Instant) {
             4 => answers("half", Answer::BrokenOff(r#"{"status":"success","data":{"resultType":"vec"#)).await,
             5 => {
                 answers("a page for people", says(200, vec![("content-type", "text/html")], "<html>log in"))
-                    .await
+                    .await;
             }
             6 => {
                 answers(
                     "nothing",
                     says(200, vec![], r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#),
                 )
-                .await
+                .await;
             }
             7 => answers("429", says(429, vec![("retry-after", "30")], "slow down")).await,
             8 => {

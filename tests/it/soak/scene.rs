@@ -106,7 +106,9 @@ impl Scene {
         let flags = ["--config", &path, "--tls-secret", "inferometer-tls"];
         let replicas = [cluster.launch(&flags).await, cluster.launch(&flags).await];
         let service = Service::of(&[&replicas[0], &replicas[1]]).await;
-        replicas.iter().for_each(|replica| replica.monitor.allow_standstill());
+        for replica in &replicas {
+            replica.monitor.allow_standstill();
+        }
         let monitor = Monitor::start();
         let aggregator = Aggregator::through(service.port(), &cluster.front_proxy(), seconds(3));
         Arc::new(Self {

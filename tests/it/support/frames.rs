@@ -128,11 +128,8 @@ impl Drop for Frames {
 async fn note(mut reader: ReadHalf<TlsStream<TcpStream>>, seen: Arc<Mutex<Seen>>) {
     let mut head = [0; 9];
     let mut payload = Vec::new();
-    loop {
-        let length = match reader.read_exact(&mut head).await {
-            Ok(_) => usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]),
-            Err(_) => break,
-        };
+    while reader.read_exact(&mut head).await.is_ok() {
+        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
         payload.resize(length, 0);
         if reader.read_exact(&mut payload).await.is_err() {
             break;

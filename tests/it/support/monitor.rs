@@ -33,7 +33,7 @@ pub(crate) const CANARY: &str = "canary-that-nobody-may-hear";
 const KEY: &str = "PRIVATE KEY-----";
 
 /// The highest number that is served unless it is configured otherwise.
-const HIGHEST: f64 = 1e9;
+const HIGHEST: f64 = 1e12;
 
 /// How far ahead of ours a clock may be unless a test says otherwise.
 const AHEAD: Duration = seconds(2);
@@ -99,7 +99,7 @@ impl Monitor {
         let (oldest, ahead) = (seen.oldest, seen.ahead);
         match outcome {
             Ok(reply) => {
-                seen.broken.extend(faults(reply, oldest, ahead).map(|fault| format!("{path}: {fault}")))
+                seen.broken.extend(faults(reply, oldest, ahead).map(|fault| format!("{path}: {fault}")));
             }
             // Of a connection that was never open nothing was taken.
             Err(error) if error.is_connect() => {}
@@ -165,7 +165,7 @@ fn faults(reply: &Reply, oldest: Duration, ahead: Duration) -> impl Iterator<Ite
     }
     let list = (reply.status == 200).then(|| serde_json::from_str::<Json>(&text).ok()).flatten();
     let is_list = |list: &Json| list["kind"].as_str().is_some_and(|kind| kind.ends_with("MetricValueList"));
-    for item in list.filter(is_list).iter().flat_map(|list| list["items"].as_array()).flatten() {
+    for item in list.filter(is_list).iter().filter_map(|list| list["items"].as_array()).flatten() {
         let quantity = item["value"].as_str().unwrap_or_default();
         let number = quantity.strip_suffix('m').map_or_else(
             || quantity.parse::<u64>().map(|whole| whole as f64),

@@ -47,11 +47,14 @@ fn empty_data() -> impl Iterator<Item = Vec<u8>> {
     std::iter::once(begin).chain((0..1_000_000).map(|_| frame(DATA, NONE, 1, &[])))
 }
 
+/// Frames without end.
+type Flood = Box<dyn Iterator<Item = Vec<u8>> + Send>;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn floods_end_their_own_connection_and_no_other() {
     let (_front, server) = served().await;
     let victim = Victim::of(&server);
-    let floods: [(&str, Box<dyn Iterator<Item = Vec<u8>> + Send>); 5] = [
+    let floods: [(&str, Flood); 5] = [
         ("rapid reset", Box::new(rapid_reset())),
         ("resets that the server makes", Box::new(made_you_reset())),
         ("continuations of a kilobyte", Box::new(continuations(1_000))),
