@@ -34,6 +34,7 @@ mod quickstart;
 mod recipes;
 mod redis;
 mod registration;
+mod reliability;
 mod reload;
 mod rotation;
 mod schedule;

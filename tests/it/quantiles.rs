@@ -94,7 +94,7 @@ async fn prometheus_quantiles_agree() {
                 let ago =
                     explained["derivation"]["inputs"][0]["readSecondsAgo"].as_f64().ok_or("never read")?;
                 // The same evaluation time, but for the way there: a scrape between makes it differ.
-                let theirs = prometheus.scalar_at(promql, now - ago).await;
+                let theirs = prometheus.scalar_at(promql, now - ago).await?;
                 let close = (ours - theirs).abs() <= 1e-6 * theirs.abs();
                 if close { Ok(()) } else { Err(format!("{ours}, and Prometheus says {theirs}")) }
             })

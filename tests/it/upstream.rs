@@ -208,7 +208,7 @@ metrics:
     assert!(refusal.message.starts_with(&words), "{refusal}");
     assert!(refusal.message.contains(&format!("source {SOURCE}: ")), "the last fault is named: {refusal}");
     assert!(server.own_metric("inferometer_held_readings_total", &[]).await > 5.0);
-    assert!(server.own_metric("inferometer_refusals_total", &["stale"]).await >= 1.0);
+    assert!(server.own_metric("inferometer_refusals_total", &["unanswered"]).await >= 1.0);
     assert_eq!(server.client.get_as("/readyz", "*/*").await.status, 200);
 
     front.set(good());

@@ -166,7 +166,7 @@ pub(crate) async fn remembering(recipes: &[Recipe]) -> (Prometheus, Front) {
     }
     let prometheus = Prometheus::remembering(&history).await;
     // It does not tell when it was started, or rates would be refused until their window has passed.
-    let front = Front::start(Some(prometheus.url()), Answer::Pass).await;
+    let front = Front::start(Some(prometheus.url()), Answer::Pass).await.asked_by(recipes.len());
     (prometheus, front)
 }
 

@@ -59,6 +59,8 @@ struct Shared {
     forms: Mutex<Vec<Vec<(String, String)>>>,
     guard: Mutex<Guard>,
     room: Semaphore,
+    /// How much room there is when nobody asks.
+    limit: AtomicUsize,
     most: AtomicUsize,
     /// How many questions came while there was no room for them.
     crowded: AtomicUsize,
@@ -97,11 +99,19 @@ impl Front {
             forms: Mutex::default(),
             guard: Mutex::default(),
             room: Semaphore::new(AT_ONCE),
+            limit: AtomicUsize::new(AT_ONCE),
             most: AtomicUsize::new(0),
             crowded: AtomicUsize::new(0),
         });
         let app = axum::Router::new().fallback(respond).with_state(Arc::clone(&shared));
         (Self { address, shared }, app)
+    }
+
+    /// Each of so many adapters may ask as much at once as one.
+    pub(crate) fn asked_by(self, adapters: usize) -> Self {
+        self.shared.limit.store(AT_ONCE * adapters, Ordering::Relaxed);
+        self.shared.room.add_permits(AT_ONCE * (adapters - 1));
+        self
     }
 
     pub(crate) fn url(&self) -> String {
@@ -190,7 +200,8 @@ async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     if room.is_err() {
         shared.crowded.fetch_add(1, Ordering::Relaxed);
     }
-    shared.most.fetch_max(AT_ONCE - shared.room.available_permits(), Ordering::Relaxed);
+    let limit = shared.limit.load(Ordering::Relaxed);
+    shared.most.fetch_max(limit - shared.room.available_permits(), Ordering::Relaxed);
     let answer = shared.answer.lock().expect("no panic").clone();
     give(answer, &shared, &query, &form, turn).await
 }

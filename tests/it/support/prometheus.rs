@@ -138,18 +138,18 @@ impl Prometheus {
 
     /// The one number of a query.
     pub(crate) async fn scalar(&self, promql: &str) -> f64 {
-        self.single(promql, None).await
+        self.single(promql, None).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The one number that a query had at this time, in Unix seconds.
-    pub(crate) async fn scalar_at(&self, promql: &str, time: f64) -> f64 {
+    /// The one number that a query had at this time, in Unix seconds, if it had one.
+    pub(crate) async fn scalar_at(&self, promql: &str, time: f64) -> Result<f64, String> {
         self.single(promql, Some(time)).await
     }
 
-    async fn single(&self, promql: &str, time: Option<f64>) -> f64 {
-        let samples = self.try_query_at(promql, time).await.unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(samples.len(), 1, "{promql}: {samples:?}");
-        samples[0].value
+    async fn single(&self, promql: &str, time: Option<f64>) -> Result<f64, String> {
+        let samples = self.try_query_at(promql, time).await?;
+        let [sample] = &samples[..] else { return Err(format!("{promql}: {samples:?}")) };
+        Ok(sample.value)
     }
 
     /// How many instant queries it has received.
