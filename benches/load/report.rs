@@ -9,7 +9,7 @@ use super::lag;
 use super::measure::{Latency, PERIOD, Point, Set, Throughput};
 
 /// All that was measured.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(crate) struct Report {
     machine: String,
     pub(crate) throughput: Vec<Throughput>,
