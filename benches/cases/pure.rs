@@ -10,6 +10,7 @@ use inferometer::core::evaluate::{Question, Whom, evaluate};
 use inferometer::core::expression::{Expression, Shape, Variable};
 use inferometer::core::freshness::Snapshot;
 use inferometer::core::histogram::{Bucket, quantile};
+use inferometer::core::metric::{Aggregate, Metric};
 use inferometer::core::quantity::Quantity;
 use inferometer::core::selector::Selector;
 use inferometer::source::scrape::exposition::{Exposition, Format};
@@ -62,8 +63,9 @@ fn resolve() -> Run {
 }
 
 /// Evaluates a metric for one namespace of many.
-fn evaluation(metric: &str, selector: &str, (namespaces, pods): (usize, usize)) -> Run {
-    let metric = catalog().resolve(metric).expect("it is in the catalog");
+fn evaluation(aggregate: Aggregate, selector: &str, (namespaces, pods): (usize, usize)) -> Run {
+    let metric = catalog().resolve("vllm:num_requests_waiting").expect("it is in the catalog");
+    let metric = Metric { aggregate, ..metric };
     let selector = Selector::parse(selector).expect("a selector");
     let signal = &metric.inputs[0].signal;
     let set = samples(namespaces, pods, NOW).finish(signal.element(), &signal.labels(), 0);
@@ -82,16 +84,16 @@ fn evaluation(metric: &str, selector: &str, (namespaces, pods): (usize, usize)) 
 }
 
 fn evaluate_few() -> Run {
-    let selector = "engine=0,pod notin (vllm-9)";
-    evaluation("vllm:num_requests_waiting", selector, (1_000, 4))
+    let selector = "engine=vllm,pod notin (vllm-9)";
+    evaluation(Aggregate::Sum, selector, (1_000, 4))
 }
 
 fn evaluate_sum() -> Run {
-    evaluation("vllm:num_requests_waiting", "", (1, 4_000))
+    evaluation(Aggregate::Sum, "", (1, 4_000))
 }
 
 fn evaluate_percentile() -> Run {
-    evaluation("inference_requests_waiting_p90", "", (1, 4_000))
+    evaluation(Aggregate::Quantile(0.9), "", (1, 4_000))
 }
 
 fn quantile_of_buckets() -> Run {

@@ -75,7 +75,7 @@ impl Server {
 /// The same question again and again: nothing is worked out anew until a refresh, which comes every two seconds.
 fn remembered() -> Run {
     let server = Server::new();
-    run(move || server.ask("engine%3D0"))
+    run(move || server.ask("job%3Dvllm"))
 }
 
 /// Another question each time.

@@ -13,7 +13,7 @@ use super::world::{Question, Wanted};
 
 /// Which others to measure too.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct Others {
     /// Another adapter, by a name and where it serves, as keda=https://127.0.0.1:6443. May be given several times; what
     /// follows holds for all of them.
     #[arg(long, value_name = "NAME=URL", value_parser = named)]
@@ -52,7 +52,7 @@ pub(crate) struct Other {
     pub(crate) questions: Vec<Question>,
 }
 
-impl Args {
+impl Others {
     /// The others, ready to be asked.
     pub(crate) fn others(&self) -> Result<Vec<Other>> {
         let path = self.compare_path.clone();

@@ -61,7 +61,7 @@ struct Args {
     #[arg(long)]
     no_pinning: bool,
     #[command(flatten)]
-    compare: compare::Args,
+    compare: compare::Others,
     /// Writes the figures to this file.
     #[arg(long, value_name = "FILE.json")]
     json: Option<PathBuf>,
