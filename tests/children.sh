@@ -1,4 +1,4 @@
-# Processes that end with the script: of examples/quickstart and tests/load/run, which source this after lib.sh.
+# Processes that end with the script: of examples/quickstart and tests/load, which source this after lib.sh.
 # shellcheck shell=bash
 # shellcheck disable=SC2317 # functions are called by trap and by wait_for
 

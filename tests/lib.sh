@@ -1,4 +1,4 @@
-# Helpers of tests/run, tests/load/run and examples/quickstart, which source this from the project's root.
+# Helpers of tests/run, tests/instructions, tests/load and examples/quickstart, which source this from the project's root.
 # What the machine lacks and need not be installed for good goes to the target directory.
 # shellcheck shell=bash
 set -euo pipefail

@@ -1,110 +1,88 @@
-//! Measures signal lag: from a jump in an engine's queue to the first answer of the API that shows it.
-//!
-//! ```text
-//! cargo build --release && cargo run --example lag -- --jumps 20 --svg docs/lag.svg
-//! ```
+//! Signal lag: from a jump in an engine's queue to the first answer of the API that shows it.
 //!
 //! One engine, and beside it an adapter that scrapes it every second, one that does every two, and one for each of
 //! three real Prometheus servers that scrape it every 5, 15 and 30 seconds. At each jump the time until each adapter
 //! answers with the new number is taken, by asking every 20 ms. Jumps come at random moments, so that they fall
-//! anywhere between two scrapes. Prints a table; `--svg` draws every jump as a point.
+//! anywhere between two scrapes.
 
-use std::net::{SocketAddr, TcpListener as Std};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use axum::Router;
 use axum::routing::get;
-use clap::Parser;
 use plotters::prelude::*;
+use serde::Serialize;
 use tokio::time::{Instant, sleep};
+
+use super::process::{Process, free_port};
+use super::stage::{Bench, which};
 
 /// How often each adapter is asked.
 const ASK_EVERY: Duration = Duration::from_millis(20);
 /// The rarest scrape, with room for the refresh after it: no jump comes before the last has shown everywhere.
 const SETTLED: Duration = Duration::from_secs(50);
 
-/// Measures signal lag.
-#[derive(Debug, Parser)]
-struct Args {
-    /// The adapter to measure.
-    #[arg(long, default_value = "target/release/inferometer")]
-    bin: PathBuf,
-    /// How many jumps.
-    #[arg(long, default_value_t = 20)]
-    jumps: u32,
-    /// Draws the jumps.
-    #[arg(long, value_name = "FILE.svg")]
-    svg: Option<PathBuf>,
-}
-
-/// A child that ends with us.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn start(command: &mut Command) -> Result<Process> {
-    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    Ok(Process(child.with_context(|| format!("cannot start {}", command.get_program().display()))?))
-}
-
-fn free_port() -> Result<u16> {
-    Ok(Std::bind(("127.0.0.1", 0))?.local_addr()?.port())
-}
-
 /// One way from the engine to the API.
-struct Way {
+#[derive(Serialize)]
+pub(crate) struct Way {
     name: &'static str,
+    #[serde(skip)]
     url: String,
     /// Seconds of each jump.
     lags: Vec<f64>,
+    #[serde(skip)]
     _processes: Vec<Process>,
 }
 
-fn adapter(bin: &Path, folder: &Path, name: &str, sources: &str) -> Result<(Process, u16)> {
-    let (port, file) = (free_port()?, folder.join(format!("{name}.yaml")));
+fn adapter(bench: &Bench, name: &str, sources: &str) -> Result<(Process, u16)> {
+    let (port, file) = (free_port()?, bench.file(&format!("{name}.yaml")));
     let text = format!("apiVersion: inferometer.dev/v1alpha1\nkind: Configuration\nsources:\n{sources}");
     std::fs::write(&file, text)?;
-    let process = start(
-        Command::new(bin)
-            .args(["serve", "--standalone", "--observability-address", "127.0.0.1:0", "--config"])
-            .arg(&file)
-            .args(["--secure-port", &port.to_string()]),
-    )?;
-    Ok((process, port))
+    let arguments = format!(
+        "serve --standalone --observability-address 127.0.0.1:0 --secure-port {port} --config {}",
+        file.display()
+    );
+    Ok((start(bench, &bench.program, &arguments)?, port))
 }
 
-fn scraping(bin: &Path, folder: &Path, engine: SocketAddr, name: &'static str, every: &str) -> Result<Way> {
+fn start(bench: &Bench, program: &Path, arguments: &str) -> Result<Process> {
+    let arguments: Vec<String> = arguments.split(' ').map(str::to_owned).collect();
+    Process::start(program, &arguments, bench.folder.path(), bench.servers_on)
+}
+
+fn scraping(bench: &Bench, engine: SocketAddr, name: &'static str, every: &str) -> Result<Way> {
     let source = format!(
         "- name: engines\n  scrape:\n    interval: {every}\n    targets:\n    - {{ url: 'http://{engine}/metrics', namespace: ai, labels: {{ pod: vllm-0 }} }}\n"
     );
-    let (process, port) = adapter(bin, folder, &format!("scrape-{every}"), &source)?;
+    let (process, port) = adapter(bench, &format!("scrape-{every}"), &source)?;
     Ok(Way { name, url: url(port), lags: Vec::new(), _processes: vec![process] })
 }
 
-fn prometheus(bin: &Path, folder: &Path, engine: SocketAddr, name: &'static str, every: &str) -> Result<Way> {
-    let (port, file) = (free_port()?, folder.join(format!("prometheus-{every}.yml")));
+fn prometheus(
+    bench: &Bench,
+    program: &Path,
+    engine: SocketAddr,
+    name: &'static str,
+    every: &str,
+) -> Result<Way> {
+    let (port, file) = (free_port()?, bench.file(&format!("prometheus-{every}.yml")));
     let text = format!(
         "global: {{ scrape_interval: {every}, scrape_timeout: 4s }}\nscrape_configs:\n- job_name: pods\n  static_configs:\n  - targets: ['{engine}']\n    labels: {{ namespace: ai, pod: vllm-0 }}\n"
     );
     std::fs::write(&file, text)?;
-    let server = start(
-        Command::new("prometheus")
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.join(every).display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}")),
-    )?;
+    let arguments = format!(
+        "--config.file={} --storage.tsdb.path={} --web.listen-address=127.0.0.1:{port}",
+        file.display(),
+        bench.file(every).display()
+    );
+    let server = start(bench, program, &arguments)?;
     let source = format!("- name: main\n  prometheus: {{ url: 'http://127.0.0.1:{port}' }}\n");
-    let (process, port) = adapter(bin, folder, &format!("prometheus-{every}"), &source)?;
+    let (process, port) = adapter(bench, &format!("prometheus-{every}"), &source)?;
     Ok(Way { name, url: url(port), lags: Vec::new(), _processes: vec![process, server] })
 }
 
@@ -145,7 +123,8 @@ fn quantile(lags: &[f64], q: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * q).round() as usize]
 }
 
-fn draw(file: &Path, paths: &[Way]) -> Result<()> {
+/// Every jump as a point.
+pub(crate) fn draw(file: &Path, paths: &[Way]) -> Result<()> {
     let most = paths.iter().flat_map(|path| &path.lags).copied().fold(1.0, f64::max);
     let area = SVGBackend::new(file, (820, 60 + 46 * paths.len() as u32)).into_drawing_area();
     let mut chart = ChartBuilder::on(&area)
@@ -186,73 +165,65 @@ fn draw(file: &Path, paths: &[Way]) -> Result<()> {
     Ok(())
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let Args { bin, jumps, svg } = Args::parse();
-    // The library may bring more than one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+/// Lets the queue jump so often.
+pub(crate) async fn measure(bench: &Bench, jumps: u32) -> Result<Vec<Way>> {
     let queue = Arc::new(AtomicU64::new(1));
-    let page = {
-        let queue = Arc::clone(&queue);
-        move || {
-            let waiting = queue.load(Ordering::SeqCst);
-            let text = format!(
-                "# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running{{model_name=\"m\"}} 1\n# TYPE vllm:num_requests_waiting gauge\nvllm:num_requests_waiting{{model_name=\"m\"}} {waiting}\n"
-            );
-            async move { ([("content-type", "text/plain; version=0.0.4")], text) }
-        }
-    };
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
-    let engine = listener.local_addr()?;
-    tokio::spawn(axum::serve(listener, Router::new().route("/metrics", get(page))).into_future());
-
-    let folder = std::env::temp_dir().join(format!("inferometer-lag-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
+    let engine = engine(Arc::clone(&queue)).await?;
     let mut paths = vec![
-        scraping(&bin, &folder, engine, "direct, every 1 s", "1s")?,
-        scraping(&bin, &folder, engine, "direct, every 2 s", "2s")?,
-        prometheus(&bin, &folder, engine, "Prometheus, every 5 s", "5s")?,
-        prometheus(&bin, &folder, engine, "Prometheus, every 15 s", "15s")?,
-        prometheus(&bin, &folder, engine, "Prometheus, every 30 s", "30s")?,
+        scraping(bench, engine, "direct, every 1 s", "1s")?,
+        scraping(bench, engine, "direct, every 2 s", "2s")?,
     ];
+    match which("prometheus") {
+        Some(program) => {
+            paths.push(prometheus(bench, &program, engine, "Prometheus, every 5 s", "5s")?);
+            paths.push(prometheus(bench, &program, engine, "Prometheus, every 15 s", "15s")?);
+            paths.push(prometheus(bench, &program, engine, "Prometheus, every 30 s", "30s")?);
+        }
+        None => eprintln!("prometheus is not here, so it is left out"),
+    }
     let client = reqwest::Client::builder()
         .tls_danger_accept_invalid_certs(true)
         .timeout(Duration::from_secs(2))
         .build()?;
     shown(&client, &paths, 1, Instant::now()).await?;
-    eprintln!("all answer; {jumps} jumps");
     // Different gaps, so that the jumps fall anywhere between two scrapes of any interval.
     let mut gap = 0.0_f64;
-    for jump in 0..jumps {
+    for _ in 0..jumps {
         gap = (gap + 0.618_033_988_75).fract();
         let began = Instant::now();
         let wanted = queue.fetch_add(1, Ordering::SeqCst) + 1;
         let lags = shown(&client, &paths, wanted, began).await?;
-        eprintln!(
-            "jump {}: {}",
-            jump + 1,
-            lags.iter().map(|lag| format!("{lag:.2}")).collect::<Vec<_>>().join(" ")
-        );
         paths.iter_mut().zip(lags).for_each(|(path, lag)| path.lags.push(lag));
         let rest = SETTLED.saturating_sub(began.elapsed()).min(Duration::from_secs(5));
         sleep(rest + Duration::from_secs_f64(gap * 7.0)).await;
     }
-    println!("| path | jumps | median | p90 | longest |\n| --- | ---: | ---: | ---: | ---: |");
-    for path in &paths {
-        let at = |q| quantile(&path.lags, q);
-        println!(
-            "| {} | {} | {:.2} s | {:.2} s | {:.2} s |",
-            path.name,
-            path.lags.len(),
-            at(0.5),
-            at(0.9),
-            at(1.0)
+    Ok(paths)
+}
+
+/// An engine whose queue is as long as it is told.
+async fn engine(queue: Arc<AtomicU64>) -> Result<SocketAddr> {
+    let page = move || {
+        let waiting = queue.load(Ordering::SeqCst);
+        let text = format!(
+            "# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running{{model_name=\"m\"}} 1\n# TYPE vllm:num_requests_waiting gauge\nvllm:num_requests_waiting{{model_name=\"m\"}} {waiting}\n"
         );
+        async move { ([("content-type", "text/plain; version=0.0.4")], text) }
+    };
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(axum::serve(listener, Router::new().route("/metrics", get(page))).into_future());
+    Ok(address)
+}
+
+/// A line for each way.
+pub(crate) fn table(paths: &[Way], page: &mut String) {
+    page.push_str(
+        "\n| lag of a jump | jumps | median | p90 | longest |\n| --- | ---: | ---: | ---: | ---: |\n",
+    );
+    for path in paths {
+        let at = |q| quantile(&path.lags, q);
+        let (jumps, name) = (path.lags.len(), path.name);
+        let _ =
+            writeln!(page, "| {name} | {jumps} | {:.2} s | {:.2} s | {:.2} s |", at(0.5), at(0.9), at(1.0));
     }
-    if let Some(file) = svg {
-        draw(&file, &paths)?;
-    }
-    drop(paths);
-    let _ = std::fs::remove_dir_all(folder);
-    Ok(())
 }

@@ -1,0 +1,89 @@
+//! Whole requests, from the router to the bytes of the answer.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use http::{Request, StatusCode};
+use inferometer::api::{Api, router};
+use inferometer::catalog::Catalog;
+use inferometer::core::freshness::Coverage;
+use inferometer::core::signal::Signal;
+use inferometer::core::time::Timestamp;
+use inferometer::engine::{Definitions, Engine, Pace};
+use inferometer::source::{Answer, Fetch, Source};
+use inferometer::telemetry::Telemetry;
+use tokio::runtime::Runtime;
+use tower::ServiceExt as _;
+
+use super::{Case, Run, run, samples};
+
+pub(super) static CASES: [Case; 2] = [
+    Case { name: "request-remembered", times: 200, make: remembered },
+    Case { name: "request-not-remembered", times: 200, make: not_remembered },
+];
+
+const PATH: &str =
+    "/apis/external.metrics.k8s.io/v1beta1/namespaces/ai-500/vllm:num_requests_waiting?labelSelector=";
+
+/// Four pods in each of a thousand namespaces, sampled just now.
+struct Fixed;
+
+impl Source for Fixed {
+    fn name(&self) -> &'static str {
+        "fixed"
+    }
+
+    fn fetch<'a>(&'a self, signal: &'a Arc<Signal>, _: &'a Coverage, now: Timestamp) -> Fetch<'a> {
+        let set = samples(1_000, 4, now).finish(signal.element(), &signal.labels(), 0);
+        Box::pin(std::future::ready(Ok(Answer { set, memory_from: None, warnings: Vec::new(), cost: None })))
+    }
+
+    fn describe(&self, signal: &Signal, _: &Coverage) -> Arc<str> {
+        signal.to_string().into()
+    }
+}
+
+struct Server {
+    runtime: Runtime,
+    router: Router,
+}
+
+impl Server {
+    fn new() -> Self {
+        let catalog = Arc::new(Catalog::built_in().expect("the built-in catalog loads"));
+        let definitions = Definitions { sources: vec![Arc::new(Fixed)], ..Definitions::default() };
+        let telemetry = Arc::new(Telemetry::default());
+        let engine = Engine::new(catalog, definitions, Pace::default(), Arc::clone(&telemetry));
+        let router = router::router(Arc::new(Api::new(Arc::new(engine), telemetry)));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let server = Self { runtime, router };
+        server.ask("");
+        server
+    }
+
+    fn ask(&self, selector: &str) -> usize {
+        let request = Request::get(format!("{PATH}{selector}")).body(Body::empty()).expect("a request");
+        self.runtime.block_on(async {
+            let response = self.router.clone().oneshot(request).await.expect("an answer");
+            assert_eq!(response.status(), StatusCode::OK);
+            to_bytes(response.into_body(), 1 << 16).await.expect("a body").len()
+        })
+    }
+}
+
+/// The same question again and again: nothing is worked out anew until a refresh, which comes every two seconds.
+fn remembered() -> Run {
+    let server = Server::new();
+    run(move || server.ask("job%3Dvllm"))
+}
+
+/// Another question each time.
+fn not_remembered() -> Run {
+    let server = Server::new();
+    let mut number = 0;
+    run(move || {
+        number += 1;
+        server.ask(&format!("pod%21%3Dnobody-{number}"))
+    })
+}
