@@ -102,7 +102,7 @@ async fn enumerate(front: &Front, server: &Server, count: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn names_without_number_cost_nothing_that_lasts() {
     let (front, server) = served().await;
-    enumerate(&front, &server, 2_000).await;
+    enumerate(&front, &server, 1_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -95,7 +95,7 @@ async fn prometheus_is_asked_nothing_that_a_tenant_wrote() {
     let count = front.queries().len();
     until("more is asked", seconds(30), async || {
         let more = front.queries().len() - count;
-        if more >= 4 { Ok(()) } else { Err(more) }
+        if more >= 2 { Ok(()) } else { Err(more) }
     })
     .await;
     let usual = shapes(&front);

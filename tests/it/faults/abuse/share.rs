@@ -11,7 +11,7 @@ use crate::support::{Caller, Client, Grant, Site, WAITING, seconds, until, value
 const STREAMS: usize = 100;
 
 /// Answers that the HPA waits for.
-const TURNS: usize = 10;
+const TURNS: usize = 4;
 
 /// Asks on this many connections, on each with as many requests as it can have under way, until it is ended.
 async fn busy(clients: &[Client], path: &str, end: &AtomicBool, answered: &AtomicUsize) {
