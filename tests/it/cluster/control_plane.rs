@@ -17,8 +17,8 @@ use crate::support::{Client, free_port, replace_file, seconds, until};
 const ASSETS: &str = "KUBEBUILDER_ASSETS";
 
 /// What the API server writes down of requests.
-const AUDIT: &str = "{apiVersion: audit.k8s.io/v1, kind: Policy, omitStages: [RequestReceived], rules: [\
-    {level: Metadata, resources: [{group: external.metrics.k8s.io}]}, {level: None}]}\n";
+const AUDIT: &str = r#"{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata", "resources": [{"group": "external.metrics.k8s.io"}]}, {"level": "None"}]}"#;
 
 /// As loaded as a machine may be that runs tests.
 const PATIENCE: u64 = 60;
