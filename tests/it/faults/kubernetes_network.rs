@@ -4,6 +4,7 @@
 
 use tokio::time::{Instant, sleep};
 
+use super::kubernetes::read;
 use crate::support::cluster::Aggregator;
 use crate::support::{Service, Site, WAITING, seconds, until, value_path};
 
@@ -14,12 +15,12 @@ async fn a_silent_network_costs_a_connection_and_no_more() {
     let service = Service::of(&[&site.server]).await;
     let identity = site.cluster.front_proxy();
     // kube-apiserver asks after 30 s whether we are there, and waits 15 s for an answer. We cannot.
-    let client = Aggregator::through(service.port(), &identity, seconds(1)).hpa_controller();
+    let client = Aggregator::through(service.port(), &identity, seconds(2)).hpa_controller();
     let path = value_path("ai", WAITING, "");
-    assert_eq!(client.quantity("ai", WAITING, "").await, "7500m");
+    read(&client).await;
     // Every PING is answered, so an idle connection stays.
-    sleep(seconds(3)).await;
-    assert_eq!(client.quantity("ai", WAITING, "").await, "7500m");
+    sleep(seconds(5)).await;
+    read(&client).await;
     assert_eq!(service.connections(&site.server), 1, "it had to connect anew");
 
     service.silence(&site.server, true);
@@ -40,5 +41,5 @@ async fn a_silent_network_costs_a_connection_and_no_more() {
     service.leave(&second);
     service.until_ready(1).await;
     let fresh = Aggregator::through(service.port(), &identity, seconds(1)).hpa_controller();
-    assert_eq!(fresh.quantity("ai", WAITING, "").await, "7500m");
+    read(&fresh).await;
 }

@@ -14,6 +14,9 @@ use crate::support::{EXTERNAL, Reply, value_path};
 
 const EVERY: Duration = Duration::from_millis(20);
 
+/// From here on it was the machine that was late.
+const HICCUP: Duration = Duration::from_millis(200);
+
 /// Requests under way at once: more than wait for a replica that stands still.
 const AT_ONCE: usize = 500;
 
@@ -72,8 +75,14 @@ pub(super) async fn ask(scene: Arc<Scene>) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last = Instant::now();
     for number in 0.. {
         ticks.tick().await;
+        // A machine that keeps us from asking keeps others from answering.
+        if last.elapsed() > HICCUP {
+            scene.disturbed.hiccup();
+        }
+        last = Instant::now();
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
         let scene = Arc::clone(&scene);
         tokio::spawn(async move {

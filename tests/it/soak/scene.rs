@@ -71,6 +71,11 @@ impl Disturbed {
         *state = (state.0 - 1, Some(Instant::now()));
     }
 
+    /// Notes that the machine itself stood still for a moment.
+    pub(super) fn hiccup(&self) {
+        self.0.lock().expect("no panic").1 = Some(Instant::now());
+    }
+
     /// Whether one is now, or was since then.
     pub(super) fn since(&self, then: Instant) -> bool {
         let (now, last) = *self.0.lock().expect("no panic");
