@@ -90,7 +90,7 @@ async fn throughput(args: &Args, bench: &Bench) -> Result<Vec<Throughput>> {
     eprintln!("throughput");
     let (stage, questions, _) = measure::warm(bench, USUAL).await?;
     let others = args.compare.others()?;
-    let (proxy, token) = (bench.as_front_proxy(stage.port)?, bench.with_token(stage.port)?);
+    let (proxy, token) = (bench.as_front_proxy(stage.port)?, Bench::with_token(stage.port)?);
     let own = Some(stage.id());
     let mut all = vec![
         ("Inferometer, front proxy".to_owned(), proxy.clone(), own, questions.clone()),

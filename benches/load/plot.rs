@@ -11,13 +11,16 @@ use super::world::World;
 const GREY: RGBColor = RGBColor(128, 128, 128);
 const BLUE_LINE: RGBColor = RGBColor(0, 130, 200);
 
+/// What is varied, and how much of it a world has.
+type Axis = (&'static str, fn(World) -> u32);
+
 /// One chart for each thing that grows while the others stay.
 pub(crate) fn draw(file: &Path, sizes: &[Point]) -> Result<()> {
     let Some(usual) = sizes.first().map(|point| point.world) else { return Ok(()) };
     let area = SVGBackend::new(file, (960, 300)).into_drawing_area();
     let panels = area.split_evenly((1, 3));
     let most = sizes.iter().map(|point| point.per_core).fold(1.0, f64::max) * 1.15;
-    let axes: [(&str, fn(World) -> u32); 3] =
+    let axes: [Axis; 3] =
         [("HPAs", |world| world.hpas), ("pods", |world| world.pods), ("signals", |world| world.signals)];
     for (panel, (name, of)) in panels.iter().zip(axes) {
         // All but the one that grows are the usual.

@@ -24,7 +24,7 @@ use super::tls;
 use super::world::{World, metric};
 
 /// How long a start may take, with the largest cluster.
-const START_WITHIN: Duration = Duration::from_secs(60);
+const START_WITHIN: Duration = Duration::from_mins(1);
 
 /// Where a server runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Bench {
     }
 
     /// Asks with a bearer token.
-    pub(crate) fn with_token(&self, port: u16) -> Result<Target> {
+    pub(crate) fn with_token(port: u16) -> Result<Target> {
         let mut headers = HeaderMap::new();
         // As long as that of a service account.
         let token = format!("Bearer {}", "x".repeat(900));
