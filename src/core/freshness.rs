@@ -59,7 +59,7 @@ pub struct Snapshot {
     pub usable_from: Option<Timestamp>,
     /// Until then a source that lost its memory may not have seen what is there.
     pub settled_from: Option<Timestamp>,
-    /// How many series there were before that.
+    /// How many series there were before that; more than there can be where nobody knows.
     pub expected: usize,
     /// What went wrong at the latest attempt, if it failed.
     pub failure: Option<Arc<str>>,
@@ -137,12 +137,20 @@ impl Snapshot {
         let was_out = (was_silent && self.failure.is_some()).then_some(new.at);
         let first_scrape = new.memory_from.map(|started| started.plus(FIRST_SCRAPE));
         let ahead = |until: &Timestamp| *until > new.at;
-        let renewal = self.cadence.unwrap_or(ASSUMED_CADENCE).min(SLOWEST_CADENCE);
+        let set = match &self.set {
+            Some(previous) => new.set.learning_from(previous, was_silent),
+            None => new.set,
+        };
+        let cadence = set.cadence();
+        let renewal = self.cadence.or(cadence).unwrap_or(ASSUMED_CADENCE).min(SLOWEST_CADENCE);
         let settled_from = first_scrape.map(|first| first.plus(renewal)).filter(ahead);
-        // Only what was there before the restart can have been lost by it.
-        let is_from_before =
-            new.memory_from.is_some_and(|started| self.refreshed_at.is_some_and(|at| at < started));
-        let held = self.set.as_ref().filter(|_| is_from_before).map_or(0, |set| set.all().len());
+        let held = match (self.refreshed_at, &self.set) {
+            // Who never read it cannot tell half of it from the whole.
+            (None, _) => usize::MAX,
+            // Only what was there before the restart can have been lost by it.
+            (Some(last), Some(set)) if new.memory_from.is_some_and(|started| last < started) => set.all().len(),
+            _ => 0,
+        };
         let expected = if settled_from.is_some() { self.expected.max(held) } else { 0 };
         let usable_from = match signal.window() {
             // The whole window: over a part of it, PromQL's rate is too low by about the rest.
@@ -153,15 +161,11 @@ impl Snapshot {
                 .max()
                 .filter(ahead),
             // A sum over half of the fleet is a low value, and the HPA would act on it at once.
-            None => settled_from.filter(|_| new.set.all().len() < expected),
-        };
-        let set = match &self.set {
-            Some(previous) => new.set.learning_from(previous, was_silent),
-            None => new.set,
+            None => settled_from.filter(|_| set.all().len() < expected),
         };
         Self {
             version: self.version + 1,
-            cadence: set.cadence().or(self.cadence),
+            cadence: cadence.or(self.cadence),
             set: Some(Arc::new(set)),
             refreshed_at: Some(new.at),
             interval: new.interval,

@@ -212,3 +212,22 @@ fn a_gauge_that_lost_series_to_a_restart_waits_until_they_can_be_back() {
     assert_eq!(fewer.usable_from, None, "what is not back by then has gone");
     assert!(!all.is_well(at(117.0)) && all.is_well(at(121.0)), "until then an absence means nothing");
 }
+
+#[test]
+fn a_gauge_that_was_never_read_waits_until_a_young_source_has_found_all() {
+    let signal = waiting();
+    let young = |now, count| Refreshed { memory_from: Some(at(100.0)), ..pods(now, count) };
+    let first = Snapshot::default().refreshed(&signal, young(103.0, 2), BOUND);
+    // How often the source renews its samples is not known either.
+    assert_eq!(first.usable_from, Some(at(165.0)));
+    assert_eq!(first.failed("again".into()).usable_from, Some(at(165.0)), "a failure does not end it");
+    let second = first.refreshed(&signal, young(104.0, 3), BOUND);
+    assert_eq!(second.cadence, Some(seconds(1)));
+    assert_eq!(second.usable_from, Some(at(106.0)), "it renews every second");
+    let third = second.refreshed(&signal, young(106.0, 4), BOUND);
+    assert_eq!(third.usable_from, None);
+    let late = Snapshot::default().refreshed(&signal, young(165.0, 2), BOUND);
+    assert_eq!(late.usable_from, None, "by then it has found what there is");
+    let known = Snapshot::default().refreshed(&signal, pods(103.0, 2), BOUND);
+    assert_eq!(known.usable_from, None, "a source that lost nothing is believed at once");
+}

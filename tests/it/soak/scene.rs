@@ -171,8 +171,6 @@ impl Scene {
     /// Another process in the place of the second replica, which has ended.
     pub(super) async fn replace(&self) {
         let _good = self.configuration_is_good.read().await;
-        // A replica that knows nothing of before believes a Prometheus that knows of half the fleet yet.
-        let _whole = self.prometheus.lock().await;
         let mut replica = self.replicas[1].lock().await;
         self.service.leave(&replica);
         let path = self.configuration.0.to_str().expect("a path in UTF-8");
