@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{Request, StatusCode};
+use inferometer::api::recall::Recalling;
 use inferometer::api::{Api, router};
 use inferometer::catalog::Catalog;
 use inferometer::core::freshness::Coverage;
@@ -56,7 +57,7 @@ impl Source for Fixed {
 
 struct Server {
     runtime: Runtime,
-    router: Router,
+    api: Recalling<Router>,
 }
 
 impl Server {
@@ -65,9 +66,9 @@ impl Server {
         let definitions = Definitions { sources: vec![Arc::new(Fixed)], ..Definitions::default() };
         let telemetry = Arc::new(Telemetry::default());
         let engine = Engine::new(catalog, definitions, ONCE, Arc::clone(&telemetry));
-        let router = router::router(Arc::new(Api::new(Arc::new(engine), telemetry)));
+        let api = router::service(Arc::new(Api::new(Arc::new(engine), telemetry)));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let server = Self { runtime, router };
+        let server = Self { runtime, api };
         server.ask("");
         server
     }
@@ -75,7 +76,7 @@ impl Server {
     fn ask(&self, selector: &str) -> usize {
         let request = Request::get(format!("{PATH}{selector}")).body(Body::empty()).expect("a request");
         self.runtime.block_on(async {
-            let response = self.router.clone().oneshot(request).await.expect("an answer");
+            let response = self.api.clone().oneshot(request).await.expect("an answer");
             assert_eq!(response.status(), StatusCode::OK);
             to_bytes(response.into_body(), 1 << 16).await.expect("a body").len()
         })

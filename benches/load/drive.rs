@@ -136,17 +136,24 @@ fn wrong(target: &Target, question: &Question, code: u16, body: &[u8]) -> anyhow
     anyhow!("{}{}: {code} {body}, where {:?} was expected", target.host, question.path, question.wanted)
 }
 
-/// Asks every question until each was answered as it must be, for at most so long; what is wrong then fails.
-pub(crate) async fn verify(target: &Target, questions: &[Question], within: Duration) -> Result<()> {
+/// Asks every question until each was answered as it must be, for at most so long; what is wrong then fails. The
+/// bodies of the answers.
+pub(crate) async fn verify(
+    target: &Target,
+    questions: &[Question],
+    within: Duration,
+) -> Result<Vec<Vec<u8>>> {
     LocalSet::new().run_until(verify_local(target, questions, Instant::now() + within)).await
 }
 
-async fn verify_local(target: &Target, questions: &[Question], deadline: Instant) -> Result<()> {
+async fn verify_local(target: &Target, questions: &[Question], deadline: Instant) -> Result<Vec<Vec<u8>>> {
     let sender = connect(target).await?;
+    let mut answers = Vec::with_capacity(questions.len());
     for question in questions {
         loop {
             let (code, body) = timeout(PATIENCE, ask(&sender, target, &question.path)).await??;
             if is_right(&question.wanted, code, &body) {
+                answers.push(body);
                 break;
             }
             // A signal that nobody asked for before is being read.
@@ -156,7 +163,7 @@ async fn verify_local(target: &Target, questions: &[Question], deadline: Instant
             sleep(Duration::from_millis(100)).await;
         }
     }
-    Ok(())
+    Ok(answers)
 }
 
 /// What all who ask share.

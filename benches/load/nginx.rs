@@ -1,5 +1,7 @@
-//! The yardstick: nginx with one worker, which serves the bytes of one of our answers from a file, over TLS and HTTP/2.
+//! The yardstick: nginx with one worker, which is asked the same questions over TLS and HTTP/2, and serves the bytes of
+//! our answers from files.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use tokio::time::sleep;
 use super::drive::{self, Target};
 use super::process::{Process, free_port};
 use super::stage::{Bench, plain, which};
+use super::world::Question;
 
 /// A running nginx.
 pub(crate) struct Nginx {
@@ -19,12 +22,20 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    /// Serves `body` at every path; `None` if there is no nginx here.
-    pub(crate) async fn start(bench: &Bench, body: &[u8]) -> Result<Option<Self>> {
+    /// Serves to each question its answer; `None` if there is no nginx here.
+    pub(crate) async fn start(
+        bench: &Bench,
+        questions: &[Question],
+        answers: &[Vec<u8>],
+    ) -> Result<Option<Self>> {
         let Some(program) = which("nginx") else { return Ok(None) };
         let (port, folder) = (free_port()?, bench.folder.path().display());
         fs::create_dir_all(bench.file("html"))?;
-        fs::write(bench.file("html/answer.json"), body)?;
+        let mut files = String::new();
+        for (number, (question, answer)) in questions.iter().zip(answers).enumerate() {
+            fs::write(bench.file(&format!("html/{number}.json")), answer)?;
+            writeln!(files, "    \"{}\" /{number}.json;", question.path)?;
+        }
         // The worker would run as somebody who may not read the folder.
         let user = if fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) { "user root;" } else { "" };
         let places: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -41,8 +52,14 @@ events {{ worker_connections 1024; }}
 http {{
   access_log off;
 {places}  sendfile on;
-  open_file_cache max=10;
+  open_file_cache max={most} inactive=1h;
+  open_file_cache_valid 1h;
   keepalive_requests 1000000000;
+  map_hash_max_size {most};
+  map_hash_bucket_size 512;
+  map $request_uri $file {{
+    default /none;
+{files}  }}
   server {{
     listen 127.0.0.1:{port} ssl http2;
     ssl_certificate {folder}/tls.crt;
@@ -50,10 +67,11 @@ http {{
     ssl_protocols TLSv1.3;
     root {folder}/html;
     default_type application/json;
-    location / {{ try_files /answer.json =404; }}
+    location / {{ try_files $file =404; }}
   }}
 }}
-"
+",
+                most = 2 * questions.len(),
             ),
         )?;
         let arguments = ["-e", &format!("{folder}/nginx-error.log"), "-c", &format!("{folder}/nginx.conf")]
@@ -62,7 +80,7 @@ http {{
         let mut nginx = Self { process, port };
         let target = nginx.target(HeaderMap::new())?;
         for _ in 0..500 {
-            if matches!(drive::once(&target, "/").await, Ok((200, _))) {
+            if matches!(drive::once(&target, &questions[0].path).await, Ok((200, _))) {
                 return Ok(Some(nginx));
             }
             nginx.process.check()?;

@@ -96,13 +96,11 @@ async fn throughput(args: &Args, bench: &Bench) -> Result<Vec<Throughput>> {
         ("Inferometer, front proxy".to_owned(), proxy.clone(), own, questions.clone()),
         ("Inferometer, bearer token".to_owned(), token, own, questions.clone()),
     ];
-    // The same bytes: those of the first answer, whose question is asked again for each.
-    let (_, body) = drive::once(&proxy, &questions[0].path).await?;
-    let nginx = Nginx::start(bench, &body).await?;
+    let answers = drive::verify(&proxy, &questions, measure::WARM_WITHIN).await?;
+    let nginx = Nginx::start(bench, &questions, &answers).await?;
     if let Some(nginx) = &nginx {
-        let questions = vec![questions[0].clone()];
         let target = nginx.target(proxy.headers.clone())?;
-        all.push(("nginx, one worker".to_owned(), target, Some(nginx.id()), questions));
+        all.push(("nginx, one worker".to_owned(), target, Some(nginx.id()), questions.clone()));
     } else {
         eprintln!("nginx is not here, so it is left out");
     }
@@ -131,8 +129,8 @@ async fn latency(args: &Args, bench: &Bench) -> Result<Vec<Paced>> {
     eprintln!("latency");
     let (stage, questions, _) = measure::warm(bench, MANY).await?;
     let proxy = bench.as_front_proxy(stage.port)?;
-    let (_, body) = drive::once(&proxy, &questions[0].path).await?;
-    let nginx = Nginx::start(bench, &body).await?;
+    let answers = drive::verify(&proxy, &questions, measure::WARM_WITHIN).await?;
+    let nginx = Nginx::start(bench, &questions, &answers).await?;
     let length = Duration::from_secs(args.seconds * 4);
     let pace = Pace::PerSecond(PER_SECOND);
     let mut all = Vec::new();
@@ -143,7 +141,7 @@ async fn latency(args: &Args, bench: &Bench) -> Result<Vec<Paced>> {
     take(format!("Inferometer, {} metrics", questions.len()), figures);
     if let Some(nginx) = &nginx {
         let target = nginx.target(proxy.headers.clone())?;
-        let figures = drive::run(&target, &questions[..1], args.connections, pace, length).await?;
+        let figures = drive::run(&target, &questions, args.connections, pace, length).await?;
         take("nginx, one worker".to_owned(), figures);
     }
     for other in args.compare.others()? {

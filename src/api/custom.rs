@@ -1,18 +1,17 @@
 //! `custom.metrics.k8s.io`: one number for each pod, or the number of an object.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::Uri;
+use http::request::Parts;
 
 use self::body::{Item, metric_value_list};
 use self::object::{Object, Wanted};
 use super::explain::Explanation;
 use super::negotiate::MediaType;
 use super::request::{self, PATIENCE, Parameters};
-use super::respond::{encoded, failure};
+use super::respond::{encoded, failure, negotiated};
 use super::status::Status;
 use super::types::CUSTOM_GROUP;
 use super::{Api, document};
@@ -25,17 +24,14 @@ mod object;
 /// `GET …/{version}/…`: see [`Wanted`] for the paths; with `explain=true` the derivation instead of the
 /// list, for people.
 pub(super) async fn value(State(api): State<Arc<Api>>, request: Request) -> Response {
-    let (question, media_type) = match request::begin(&api, &request) {
-        ControlFlow::Continue(begun) => begun,
-        ControlFlow::Break(response) => return response,
-    };
-    match answer(&api, request.uri(), question, media_type).await {
+    match answer(&api, &request.into_parts().0).await {
         Ok(response) => response,
         Err(status) => failure(&status),
     }
 }
 
-async fn answer(api: &Api, uri: &Uri, question: &str, media_type: MediaType) -> Result<Response, Status> {
+async fn answer(api: &Api, request: &Parts) -> Result<Response, Status> {
+    let (uri, media_type) = (&request.uri, negotiated(&request.headers, false)?);
     let wanted = Wanted::parse(uri.path())?;
     let resource = format!("{}/{}", wanted.object.resource(), wanted.metric);
     let Parameters { label_selector, metric_label_selector: selector, explain } =
@@ -82,7 +78,7 @@ async fn answer(api: &Api, uri: &Uri, question: &str, media_type: MediaType) -> 
     let items = readings.iter().map(|(name, reading)| Item { object: &wanted.object, name, reading });
     let body = metric_value_list(wanted.version, wanted.namespace.as_deref(), metric, &selector, items);
     if media_type == MediaType::Json && !is_held {
-        api.remembered.note(question, body.clone(), stamp, &api.engine);
+        api.remembered.note(request::question(uri), body.clone(), stamp, &api.engine);
     }
     Ok(encoded(body, media_type))
 }

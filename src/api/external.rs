@@ -1,17 +1,16 @@
 //! `external.metrics.k8s.io`: one number for a metric, a namespace and a selector.
 
 use std::borrow::Cow;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::Uri;
+use http::request::Parts;
 
 use super::explain::Explanation;
 use super::negotiate::MediaType;
 use super::request::{self, PATIENCE, Parameters};
-use super::respond::{encoded, failure};
+use super::respond::{encoded, failure, negotiated};
 use super::status::Status;
 use super::types::{EXTERNAL_GROUP, external_metric_value_list};
 use super::{Api, document};
@@ -21,17 +20,14 @@ use crate::engine::Ask;
 /// `GET …/namespaces/{namespace}/{metric}?labelSelector=…`; with `explain=true` the derivation
 /// instead of the list, for people.
 pub(super) async fn value(State(api): State<Arc<Api>>, request: Request) -> Response {
-    let (question, media_type) = match request::begin(&api, &request) {
-        ControlFlow::Continue(begun) => begun,
-        ControlFlow::Break(response) => return response,
-    };
-    match answer(&api, request.uri(), question, media_type).await {
+    match answer(&api, &request.into_parts().0).await {
         Ok(response) => response,
         Err(status) => failure(&status),
     }
 }
 
-async fn answer(api: &Api, uri: &Uri, question: &str, media_type: MediaType) -> Result<Response, Status> {
+async fn answer(api: &Api, request: &Parts) -> Result<Response, Status> {
+    let (uri, media_type) = (&request.uri, negotiated(&request.headers, false)?);
     let (namespace, metric) = path_parts(uri.path())?;
     let Parameters { label_selector: selector, explain, .. } =
         request::parameters(uri.query().unwrap_or_default(), &metric, EXTERNAL_GROUP)?;
@@ -60,7 +56,7 @@ async fn answer(api: &Api, uri: &Uri, question: &str, media_type: MediaType) -> 
         reading.quantity,
     );
     if media_type == MediaType::Json && !reading.held {
-        api.remembered.note(question, body.clone(), answer.stamp, &api.engine);
+        api.remembered.note(request::question(uri), body.clone(), answer.stamp, &api.engine);
     }
     Ok(encoded(body, media_type))
 }

@@ -1,6 +1,7 @@
 //! The Kubernetes surface; knows nothing of Prometheus.
 //!
-//! [`router`] sends a request to its handler: `external` for metrics, documents for the rest. What
+//! What is remembered is answered at once (`recall`); [`router`] sends any other request to its handler:
+//! `external` and `custom` for metrics, documents for the rest. What
 //! those documents say is pure (from values to the bytes that Kubernetes clients expect) and was read
 //! in the sources of those clients (Kubernetes 1.36); where the form of an answer is not free, a
 //! comment names the client that needs it.
@@ -20,6 +21,7 @@ mod health;
 pub mod measure;
 pub mod negotiate;
 pub mod openapi;
+pub mod recall;
 mod remember;
 pub(crate) mod request;
 mod respond;

@@ -66,8 +66,8 @@ const OFFERS: [MediaType; 4] = [
 /// Nothing is allocated.
 pub fn negotiate(accept: Option<&str>, offers_discovery: bool) -> Result<MediaType, NotAcceptable> {
     let header = accept.unwrap_or_default().trim();
-    // The HPA and most others end here or need one pass over two ranges.
-    if header.is_empty() || header == "*/*" || header == "application/json" {
+    // The HPA and most others end here.
+    if matches!(header, "" | "*/*" | "application/json" | "application/json, */*") {
         return Ok(MediaType::Json);
     }
     let mut best: [Option<Match>; OFFERS.len()] = [None; OFFERS.len()];

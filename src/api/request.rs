@@ -1,19 +1,15 @@
-//! What metric requests have in common: segments of the path, parameters, patience, the words of a no.
+//! What metric requests have in common: the question, segments of the path, parameters, patience, the words of a no.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 
 use std::borrow::Cow;
-use std::ops::ControlFlow;
 use std::time::Duration;
 
-use axum::extract::Request;
-use axum::response::Response;
+use http::Uri;
 use percent_encoding::percent_decode_str;
 
 use super::Api;
-use super::negotiate::MediaType;
-use super::respond::{failure, fresh, negotiated};
 use super::status::Status;
 use crate::core::selector::Selector;
 use crate::engine::AskError;
@@ -22,21 +18,9 @@ use crate::engine::AskError;
 /// request is answered, by what the rest of the way takes.
 pub(super) const PATIENCE: Duration = Duration::from_millis(800);
 
-/// What is asked, by its path and query, and the form to answer it in; or at once the answer, where it is
-/// remembered or cannot be written as the client wants it.
-pub(super) fn begin<'a>(api: &Api, request: &'a Request) -> ControlFlow<Response, (&'a str, MediaType)> {
-    let media_type = match negotiated(request.headers(), false) {
-        Ok(media_type) => media_type,
-        Err(status) => return ControlFlow::Break(failure(&status)),
-    };
-    let question = request.uri().path_and_query().map_or("", |question| question.as_str());
-    if media_type == MediaType::Json
-        && let Some(body) = api.remembered.recall(question, &api.engine)
-    {
-        api.telemetry.served_remembered();
-        return ControlFlow::Break(fresh(body, media_type));
-    }
-    ControlFlow::Continue((question, media_type))
+/// What is asked, as it is written: path and query.
+pub(super) fn question(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("", |question| question.as_str())
 }
 
 /// One segment of a path, decoded once.

@@ -6,12 +6,18 @@ use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
 
+use super::recall::Recalling;
 use super::respond::failure;
 use super::status::Status;
 use super::{Api, custom, documents, external, health};
 
-/// The API server's routes. Whatever is not one of them is a `Status` too.
-pub fn router(api: Arc<Api>) -> Router {
+/// The API server: what is remembered, and the routes.
+pub fn service(api: Arc<Api>) -> Recalling<Router> {
+    Recalling::new(routes(Arc::clone(&api)), api)
+}
+
+/// Whatever is not one of them is a `Status` too.
+fn routes(api: Arc<Api>) -> Router {
     Router::new()
         .route("/", get(documents::root))
         .route("/apis", get(documents::groups))

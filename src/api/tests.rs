@@ -35,8 +35,8 @@ impl Server {
     }
 
     async fn send(&self, request: Request<Body>) -> Response {
-        let routes = router::router(Arc::clone(&self.api));
-        let service = Measured::new(Guard::new(routes, DEADLINE), Arc::clone(&self.world.telemetry));
+        let api = router::service(Arc::clone(&self.api));
+        let service = Measured::new(Guard::new(api, DEADLINE), Arc::clone(&self.world.telemetry));
         service.oneshot(request).await.unwrap()
     }
 

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Settings;
 use super::attributes::Attributes;
 use super::flight::{Flight, Flights};
-use super::identity::{Key, MASTERS, User};
+use super::identity::{Fields, Key, MASTERS, User};
 use super::reviewer::{ReviewError, Reviewer, access_spec};
 use super::room::Place;
 use crate::api::status::Status;
@@ -40,6 +40,14 @@ pub(super) enum Decision {
     Denied(Arc<str>),
     /// Nobody can say, for this reason.
     Unavailable(ReviewError),
+}
+
+/// The same for two requests of which an authorizer must say the same, by users it cannot tell apart.
+pub(super) fn key(user: &User, subject: &Key) -> Key {
+    let mut key = Fields::new();
+    key.add(user.key());
+    key.add(subject);
+    key.end()
 }
 
 /// What is known of a request at once.
@@ -80,6 +88,15 @@ impl Access {
         }
     }
 
+    /// Whether it is known that this user may do what has this [`Attributes::key`].
+    pub(super) fn allows(&self, user: &User, subject: &Key) -> bool {
+        let allows = user.is_in(MASTERS) || self.fresh(&key(user, subject)).is_some_and(|it| it.allowed);
+        if allows {
+            self.telemetry.identity.decided(identity::Access::Allowed);
+        }
+        allows
+    }
+
     /// Whether this user may do this, now or in a while, for which a place is needed.
     pub(super) fn look_up(
         &self,
@@ -90,7 +107,7 @@ impl Access {
         if user.is_in(MASTERS) {
             return self.known(Decision::Allowed, identity::Access::Allowed);
         }
-        let key = attributes.key(user);
+        let key = key(user, &attributes.key());
         if let Some(decided) = self.fresh(&key) {
             return Lookup::Known(self.tell(decided));
         }

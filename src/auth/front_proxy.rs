@@ -7,19 +7,14 @@ pub(crate) mod fuzz;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use moka::sync::Cache;
 
 use super::identity::{Fields, Key, User};
-use super::trust::{FrontProxy, Trust};
+use super::trust::FrontProxy;
 
 /// Bytes of users that are kept: each request bears all of a user, and most bear the same few.
 const MOST_BYTES: u64 = 8 * 1024 * 1024;
-
-/// What is taken off every request, whatever the ConfigMap names: the headers of the front proxy as
-/// Kubernetes sets it up.
-const USUAL_PREFIX: &str = "x-remote-";
 
 /// Whom the headers name.
 #[derive(Debug)]
@@ -152,20 +147,4 @@ fn weight(user: &User) -> usize {
     512 + user.name().len()
         + user.groups().iter().map(|group| group.len() + 24).sum::<usize>()
         + extra.sum::<usize>()
-}
-
-/// Takes off every header that tells of identity, so that no handler and no log sees any.
-pub(super) fn strip(trust: &Trust, headers: &mut HeaderMap) {
-    headers.remove(AUTHORIZATION);
-    let told = |name: &HeaderName| {
-        name.as_str().starts_with(USUAL_PREFIX)
-            || trust.front_proxy.as_ref().is_some_and(|proxy| {
-                [&proxy.user, &proxy.uid, &proxy.groups].into_iter().any(|names| names.contains(name))
-                    || proxy.extra.iter().any(|prefix| name.as_str().starts_with(&**prefix))
-            })
-    };
-    let told: Vec<HeaderName> = headers.keys().filter(|name| told(name)).cloned().collect();
-    for name in told {
-        headers.remove(name);
-    }
 }

@@ -11,7 +11,7 @@ use axum::response::Response;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::header::{ACCEPT, CONNECTION, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use tokio::time::{Instant, timeout_at};
 use tower::Service;
 
@@ -20,7 +20,6 @@ use super::access::{self, Decision};
 use super::attributes::{Attributes, PathError, Subject};
 use super::authenticate::Caller;
 use super::flight::Flight;
-use super::front_proxy::strip;
 use super::identity::User;
 use super::reviewer::ReviewError;
 use super::room::{Place, Waiter};
@@ -34,7 +33,7 @@ const OPEN: [&str; 3] = ["/healthz", "/livez", "/readyz"];
 
 /// A service that only those reach who may.
 ///
-/// Its requests carry an `Arc<User>` as an extension, and none of the headers that tell of identity. Wrap
+/// Its requests carry an `Arc<User>` as an extension, and no headers but those that an answer depends on. Wrap
 /// the router in it, and it in a `Guard`, which knows nothing of users and answers if this hangs.
 #[derive(Clone, Debug)]
 pub struct Authorized<S> {
@@ -70,7 +69,7 @@ where
         } else {
             self.auth.judge(&trust, &request)
         };
-        strip(&trust, request.headers_mut());
+        bare(request.headers_mut());
         Judged(match judgement {
             Judgement::Open => State::Inner { inner: self.inner.call(request), admission: Admission::Free },
             Judgement::Pass(user) => {
@@ -177,16 +176,22 @@ where
     }
 }
 
-/// Leaves of a request that waits what its answer depends on, in memory of its own: a part as it was received
-/// keeps alive all that arrived with it.
+/// Takes off all headers but those that an answer depends on: no handler and no log sees who asks, whatever the
+/// headers that tell of it are called.
+pub(super) fn bare(headers: &mut HeaderMap) {
+    let needed = [ACCEPT, IF_NONE_MATCH].map(|name| headers.remove(&name).map(|value| (name, value)));
+    headers.clear();
+    headers.extend(needed.into_iter().flatten());
+}
+
+/// Puts a request that waits into memory of its own: a part as it was received keeps alive all that arrived with it.
 fn lighten<B>(request: &mut Request<B>) {
     *request.uri_mut() = copy(request.uri());
-    let needed = [ACCEPT, IF_NONE_MATCH].into_iter().filter_map(|name| {
-        let value = HeaderValue::from_bytes(request.headers().get(&name)?.as_bytes()).ok()?;
-        Some((name, value))
-    });
-    let needed: HeaderMap = needed.collect();
-    *request.headers_mut() = needed;
+    let own = |(name, value): (&HeaderName, &HeaderValue)| {
+        Some((name.clone(), HeaderValue::from_bytes(value.as_bytes()).ok()?))
+    };
+    let own: HeaderMap = request.headers().iter().filter_map(own).collect();
+    *request.headers_mut() = own;
 }
 
 fn copy(uri: &Uri) -> Uri {
@@ -202,13 +207,21 @@ fn welcome<B>(request: &Request<B>) {
 
 impl Auth {
     fn judge<B>(self: &Arc<Self>, trust: &super::trust::Trust, request: &Request<B>) -> Judgement {
-        let attributes = match Attributes::read(request.method(), request.uri()) {
-            Ok(attributes) => attributes,
+        let subject = match self.written.key(request.method(), request.uri()) {
+            Ok(subject) => subject,
             Err(error) => return Judgement::Fail(unreadable(error)),
         };
         match self.caller(trust, request.extensions().get::<ConnectionInfo>(), request.headers()) {
             Caller::Known(user, how) => {
                 self.telemetry.identity.authenticated(how);
+                if self.access.allows(&user, &subject) {
+                    welcome(request);
+                    return Judgement::Pass(user);
+                }
+                let attributes = match Attributes::read(request.method(), request.uri()) {
+                    Ok(attributes) => attributes,
+                    Err(error) => return Judgement::Fail(unreadable(error)),
+                };
                 let enter = || self.room.enter(Waiter::of(&user, &self.settings));
                 match self.access.look_up(&user, &attributes, enter) {
                     access::Lookup::Known(decision) => match permit(&decision, &user, &attributes) {

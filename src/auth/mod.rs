@@ -26,6 +26,7 @@ mod room;
 mod tests;
 mod token;
 pub mod trust;
+mod written;
 
 use std::fmt;
 use std::sync::Arc;
@@ -97,6 +98,7 @@ pub struct Auth {
     trust: Arc<TrustStore>,
     users: front_proxy::Users,
     tokens: token::Tokens,
+    written: written::Written,
     access: access::Access,
     settings: Settings,
     telemetry: Arc<Telemetry>,
@@ -115,6 +117,7 @@ impl Auth {
             trust,
             users: front_proxy::Users::new(),
             tokens: token::Tokens::new(Arc::clone(&reviewer), settings.clone(), Arc::clone(&telemetry)),
+            written: written::Written::new(),
             access: access::Access::new(reviewer, settings.clone(), Arc::clone(&telemetry)),
             room: Arc::new(room::Room::new(Arc::clone(&telemetry))),
             settings,

@@ -69,16 +69,16 @@ impl Adapter {
         let address = secure.local_addr()?;
         let own_address = observability.local_addr()?;
         let limits = Limits::default();
-        let router = router::router(Arc::clone(&api));
+        let service = router::service(Arc::clone(&api));
         let (until, telemetry_of) = (until_end(ending.clone()), Arc::clone(telemetry));
         let tls_of = Some(Arc::clone(tls));
         let main: Pin<Box<dyn Future<Output = Drained> + Send>> = if let Some(joined) = joined {
-            let judged = Authorized::new(router, Arc::clone(&joined.auth));
+            let judged = Authorized::new(service, Arc::clone(&joined.auth));
             let service = Measured::new(Guard::new(judged, DEADLINE), telemetry_of);
             let limits = Limits { only_known: true, ..limits };
             Box::pin(listener::serve(secure, tls_of, service, limits, until))
         } else {
-            let service = Measured::new(Guard::new(router, DEADLINE), telemetry_of);
+            let service = Measured::new(Guard::new(service, DEADLINE), telemetry_of);
             Box::pin(listener::serve(secure, tls_of, service, limits, until))
         };
         let watches = joined.map(|joined| Arc::clone(&joined.metrics));

@@ -148,7 +148,9 @@ impl Snapshot {
             // Who never read it cannot tell half of it from the whole.
             (None, _) => usize::MAX,
             // Only what was there before the restart can have been lost by it.
-            (Some(last), Some(set)) if new.memory_from.is_some_and(|started| last < started) => set.all().len(),
+            (Some(last), Some(set)) if new.memory_from.is_some_and(|started| last < started) => {
+                set.all().len()
+            }
             _ => 0,
         };
         let expected = if settled_from.is_some() { self.expected.max(held) } else { 0 };

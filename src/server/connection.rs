@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tower::{Service, ServiceExt as _};
+use tower::Service;
 
 use super::limits::Limits;
 use super::presented::Presented;
@@ -158,7 +158,7 @@ impl Http {
             let in_flight = counted.begin();
             request.extensions_mut().insert(info.clone());
             let version = request.version();
-            let answer = service.clone().oneshot(request);
+            let answer = service.clone().call(request);
             async move {
                 let mut answer = answer.await;
                 // HTTP/1 obeys this header by itself; HTTP/2 has a GOAWAY for it and no such header.

@@ -41,7 +41,8 @@ pub struct Drained {
 /// is left.
 ///
 /// Speaks TLS if `tls` is given, with HTTP/2 or HTTP/1.1 as the peer prefers, and plain HTTP otherwise.
-/// Each request is answered by a clone of `service`, which finds a [`ConnectionInfo`] in the extensions.
+/// Each request is answered by a clone of `service`, which finds a [`ConnectionInfo`] in the extensions. It is
+/// not waited for until it is ready: it has to be, always.
 /// A `Router` will do; wrap it in a [`Guard`] so that nothing it does leaves a request unanswered.
 ///
 /// [`ConnectionInfo`]: super::ConnectionInfo
