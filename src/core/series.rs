@@ -11,9 +11,11 @@ use super::time::Timestamp;
 
 mod arrange;
 mod builder;
+mod cells;
 mod layout;
 mod lost;
 pub use builder::Builder;
+pub use cells::Cells;
 pub use layout::{Layout, Skeleton};
 
 /// One label: name and value. Both are shared, since a fleet repeats them thousands of times.
@@ -174,7 +176,7 @@ pub struct Series {
     /// When the oldest sample behind the numbers was taken, by the source's clock.
     pub at: Timestamp,
     /// One cell for each of [`SeriesSet::columns`]; `None` where the series has no such number.
-    pub cells: Box<[Option<f64>]>,
+    pub cells: Cells,
     /// Series with the same number describe the same pod or device.
     pub element: u32,
     /// The longest gap between its sample times of late in milliseconds; 0 before there were two.
@@ -187,7 +189,7 @@ pub struct Series {
 
 impl Series {
     /// One of which nothing was learned yet.
-    fn new(labels: Labels, element: u32, at: Timestamp, cells: Box<[Option<f64>]>) -> Self {
+    fn new(labels: Labels, element: u32, at: Timestamp, cells: Cells) -> Self {
         let acquaintance = Acquaintance::default();
         Self { labels, at, cells, element, renewed_every: 0, lapsed: false, acquaintance }
     }

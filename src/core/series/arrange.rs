@@ -56,7 +56,7 @@ impl SeriesSet {
             .into_iter()
             .map(|Arriving { labels, at, cells, .. }| {
                 let element = numbering.number(element, &labels);
-                Series::new(labels, element, at, cells.into_boxed_slice())
+                Series::new(labels, element, at, cells.into())
             })
             .collect();
         let mut namespaces = HashMap::new();
@@ -107,7 +107,7 @@ impl SeriesSet {
                 }
                 None => one.labels,
             };
-            Arriving { labels, at: one.at, cells: one.cells.into_vec(), number: 0 }
+            Arriving { labels, at: one.at, cells: one.cells.to_vec(), number: 0 }
         });
         Self::arranged(columns, rows.collect(), signal.element(), clock_offset).0.with_silent(silent)
     }
