@@ -47,7 +47,7 @@ impl Source for Fixed {
 
     fn fetch<'a>(&'a self, signal: &'a Arc<Signal>, _: &'a Coverage, now: Timestamp) -> Fetch<'a> {
         let set = samples(10, 4, now).finish(signal.element(), &signal.labels(), 0);
-        Box::pin(std::future::ready(Ok(Answer { set, memory_from: None, warnings: Vec::new(), cost: None })))
+        Box::pin(std::future::ready(Ok(Answer { set, memory: None, warnings: Vec::new(), cost: None })))
     }
 
     fn describe(&self, signal: &Signal, _: &Coverage) -> Arc<str> {

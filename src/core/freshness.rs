@@ -128,29 +128,29 @@ impl Snapshot {
     /// The snapshot after a successful refresh.
     ///
     /// `outage_bound` is how long a silence of the source is an outage; a source that started without
-    /// its memory says so in `memory_from`.
+    /// its memory says so in `memory`.
     #[must_use]
     pub fn refreshed(&self, signal: &Signal, new: Refreshed, outage_bound: Duration) -> Self {
         let bound = self.bounds(None, outage_bound).limit;
         let was_silent = self.refreshed_at.is_some_and(|last| new.at.since(last) > bound);
         // A silence without a failure is ours: nobody asked, and the source scraped on meanwhile.
         let was_out = (was_silent && self.failure.is_some()).then_some(new.at);
-        let first_scrape = new.memory_from.map(|started| started.plus(FIRST_SCRAPE));
+        let memory_from = new.memory.map(|memory| memory.from);
+        let first_scrape = memory_from.map(|started| started.plus(FIRST_SCRAPE));
         let ahead = |until: &Timestamp| *until > new.at;
         let set = match &self.set {
             Some(previous) => new.set.learning_from(previous, was_silent),
             None => new.set,
         };
         let cadence = set.cadence();
-        let renewal = self.cadence.or(cadence).unwrap_or(ASSUMED_CADENCE).min(SLOWEST_CADENCE);
+        let told = new.memory.and_then(|memory| memory.scrapes_every);
+        let renewal = self.cadence.or(told).or(cadence).unwrap_or(ASSUMED_CADENCE).min(SLOWEST_CADENCE);
         let settled_from = first_scrape.map(|first| first.plus(renewal)).filter(ahead);
         let held = match (self.refreshed_at, &self.set) {
             // Who never read it cannot tell half of it from the whole.
             (None, _) => usize::MAX,
             // Only what was there before the restart can have been lost by it.
-            (Some(last), Some(set)) if new.memory_from.is_some_and(|started| last < started) => {
-                set.all().len()
-            }
+            (Some(last), Some(set)) if memory_from.is_some_and(|started| last < started) => set.all().len(),
             _ => 0,
         };
         let expected = if settled_from.is_some() { self.expected.max(held) } else { 0 };
@@ -189,6 +189,22 @@ impl Snapshot {
     }
 }
 
+/// What a source that started without its memory tells of that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Since when it remembers samples, by our clock.
+    pub from: Timestamp,
+    /// The longest that it leaves a target alone between two scrapes, if it tells.
+    pub scrapes_every: Option<Duration>,
+}
+
+impl Memory {
+    /// That of a source which tells nothing more.
+    pub fn since(from: Timestamp) -> Self {
+        Self { from, scrapes_every: None }
+    }
+}
+
 /// What a successful refresh brings.
 #[derive(Debug)]
 pub struct Refreshed {
@@ -200,8 +216,8 @@ pub struct Refreshed {
     pub interval: Duration,
     /// Which namespaces it speaks for.
     pub coverage: Coverage,
-    /// Since when the source remembers samples, by our clock, if it tells that it lost older ones.
-    pub memory_from: Option<Timestamp>,
+    /// What the source remembers, if it tells that it lost older samples.
+    pub memory: Option<Memory>,
     /// What was asked, in the source's language.
     pub query: Arc<str>,
     /// What the source remarked on its answer.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::{Answer as EngineAnswer, Ask, AskError, Definitions, Engine, Pace};
 use crate::catalog::Catalog;
 use crate::core::evaluate::Whom;
-use crate::core::freshness::Coverage;
+use crate::core::freshness::{Coverage, Memory};
 use crate::core::metric::Metric;
 use crate::core::refusal::Refusal;
 use crate::core::selector::Selector;
@@ -232,7 +232,7 @@ impl Script {
             }
         }
         let set = builder.finish(signal.element(), &signal.labels(), 0).with_silent(self.silent.clone());
-        Answer { set, memory_from: self.started, warnings: Vec::new(), cost: None }
+        Answer { set, memory: self.started.map(Memory::since), warnings: Vec::new(), cost: None }
     }
 
     fn cells(&self, kind: Kind) -> Vec<(Column, f64)> {

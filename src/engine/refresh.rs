@@ -202,10 +202,9 @@ async fn read(
 ) -> Result<Snapshot, SourceError> {
     let coverage = slot.coverage(asked_at);
     let began = Instant::now();
-    let Answer { set, memory_from, warnings, cost } =
-        slot.source.fetch(&slot.signal, &coverage, asked_at).await?;
+    let Answer { set, memory, warnings, cost } = slot.source.fetch(&slot.signal, &coverage, asked_at).await?;
     let set = match &inventory {
-        Some(known) => placed(set, &slot, &coverage, &**known, asked_at, memory_from),
+        Some(known) => placed(set, &slot, &coverage, &**known, asked_at, memory.map(|memory| memory.from)),
         None => set,
     };
     let took = cost.unwrap_or_else(|| began.elapsed());
@@ -227,6 +226,6 @@ async fn read(
         None => pace.of(&*slot.source).interval(took),
     };
     let refreshed =
-        Refreshed { at: asked_at, set, interval, coverage, memory_from, query, warnings: warnings.into() };
+        Refreshed { at: asked_at, set, interval, coverage, memory, query, warnings: warnings.into() };
     Ok(before.refreshed(&slot.signal, refreshed, slot.outage_bound()))
 }

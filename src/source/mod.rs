@@ -13,7 +13,7 @@ use self::redis::Redis;
 use self::scrape::Scrape;
 use self::scrape::discover::{Addresses, Discover, Endpoint, Joined};
 use self::scrape::pods::{Pods, Selection};
-use crate::core::freshness::Coverage;
+use crate::core::freshness::{Coverage, Memory};
 use crate::core::series::SeriesSet;
 use crate::core::signal::Signal;
 use crate::core::time::Timestamp;
@@ -87,8 +87,8 @@ impl Definition {
 pub struct Answer {
     /// The numbers.
     pub set: SeriesSet,
-    /// Since when the source remembers samples, by our clock, if it tells that it lost older ones.
-    pub memory_from: Option<Timestamp>,
+    /// What the source remembers, if it tells that it lost older samples.
+    pub memory: Option<Memory>,
     /// What the source remarked on its answer.
     pub warnings: Vec<String>,
     /// What the answer cost, where that is not the time it took: of a source that waits for others to

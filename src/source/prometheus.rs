@@ -18,7 +18,7 @@ use super::body::read_limited;
 use super::http::{Http, Reach};
 use super::{Answer, Auth, Fetch, Source, SourceError};
 use crate::catalog::promql;
-use crate::core::freshness::Coverage;
+use crate::core::freshness::{Coverage, Memory};
 use crate::core::signal::Signal;
 use crate::core::time::Timestamp;
 
@@ -92,6 +92,7 @@ pub struct Prometheus {
     query_url: Url,
     runtime_url: Url,
     storage_url: Url,
+    config_url: Url,
     http: Http,
     start: ArcSwapOption<Start>,
     /// What the last answers were like, as long as they come.
@@ -105,8 +106,8 @@ struct Start {
     asked: Timestamp,
     /// When it started, by its own clock.
     at: Option<Timestamp>,
-    /// Since when it remembers, by our clock, if it started without its memory.
-    memory_from: Option<Timestamp>,
+    /// What it remembers, if it started without its memory.
+    memory: Option<Memory>,
 }
 
 impl Prometheus {
@@ -121,6 +122,7 @@ impl Prometheus {
             query_url: under("/api/v1/query"),
             runtime_url: under("/api/v1/status/runtimeinfo"),
             storage_url: under("/api/v1/status/tsdb"),
+            config_url: under("/api/v1/status/config"),
             http: Http::new(settings.auth.clone(), settings.timeout, Reach::of(settings.url.scheme())),
             settings,
             start: ArcSwapOption::empty(),
@@ -151,8 +153,8 @@ impl Prometheus {
         {
             return Err(SourceError::Partial(warning.clone()));
         }
-        let memory_from = self.memory_from(&client, now).await;
-        Ok(Answer { set: decoded.set, memory_from, warnings: decoded.warnings, cost: None })
+        let memory = self.memory(&client, now).await;
+        Ok(Answer { set: decoded.set, memory, warnings: decoded.warnings, cost: None })
     }
 
     async fn decode(
@@ -179,21 +181,21 @@ impl Prometheus {
         Ok(decoded)
     }
 
-    /// Since when the server remembers samples, if it started without its memory; asked now and then.
+    /// What the server remembers, if it started without its memory; asked now and then.
     /// Servers that do not tell of their start (the endpoint is Prometheus's own) leave outages to be
     /// noticed by their silence alone.
-    async fn memory_from(&self, client: &Client, now: Timestamp) -> Option<Timestamp> {
+    async fn memory(&self, client: &Client, now: Timestamp) -> Option<Memory> {
         let known = self.start.load().as_deref().copied();
         if let Some(start) = known.filter(|start| now.since(start.asked) < START_EVERY) {
-            return start.memory_from;
+            return start.memory;
         }
         // Numbers that are there already must not wait long for a remark about them.
         let told = timeout(START_WITHIN, self.ask_start(client, known, now)).await;
-        let silent = Start { asked: now, at: None, memory_from: known.and_then(|start| start.memory_from) };
+        let silent = Start { asked: now, at: None, memory: known.and_then(|start| start.memory) };
         let start = told.ok().flatten().unwrap_or(silent);
         // Only now: signals that are read for the first time together all wait to know.
         self.start.store(Some(Arc::new(start)));
-        start.memory_from
+        start.memory
     }
 
     async fn ask_start(&self, client: &Client, known: Option<Start>, now: Timestamp) -> Option<Start> {
@@ -210,7 +212,14 @@ impl Prometheus {
         let offset = server_now.map_or(0, |server| now.as_millis() - server.as_millis());
         // The date has whole seconds only; a difference below that is not a difference of clocks.
         let offset = if offset.abs() < 2_000 { 0 } else { offset };
-        Some(Start { asked: now, at: Some(at), memory_from: has_lost.then(|| at.shifted(offset)) })
+        let memory = if has_lost {
+            let configuration = self.ask(client, &self.config_url).await;
+            let scrapes_every = configuration.and_then(|(body, _)| decode::longest_scrape_interval(&body));
+            Some(Memory { from: at.shifted(offset), scrapes_every })
+        } else {
+            None
+        };
+        Some(Start { asked: now, at: Some(at), memory })
     }
 
     /// The body of a small answer, and what the server takes the time to be.

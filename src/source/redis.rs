@@ -126,7 +126,7 @@ impl Redis {
             }
         }
         let set = builder.finish(&Element::Series, &NeutralLabels::default(), 0);
-        Ok(Answer { set, memory_from: None, warnings: Vec::new(), cost: None })
+        Ok(Answer { set, memory: None, warnings: Vec::new(), cost: None })
     }
 
     /// One attempt; a failure comes with whether the connection was one of before.

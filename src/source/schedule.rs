@@ -47,7 +47,7 @@ impl Clock {
             new.value
         };
         drop(known);
-        Ok(Answer { set: one(signal, now, value), memory_from: None, warnings: Vec::new(), cost: None })
+        Ok(Answer { set: one(signal, now, value), memory: None, warnings: Vec::new(), cost: None })
     }
 }
 

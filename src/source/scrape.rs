@@ -29,7 +29,7 @@ use self::wanted::{Want, Wants};
 use super::credentials::Auth;
 use super::http::{Http, Reach};
 use super::{Answer, Fetch, Source, SourceError, Vitals};
-use crate::core::freshness::Coverage;
+use crate::core::freshness::{Coverage, Memory};
 use crate::core::series::{Label, Labels, Silent};
 use crate::core::signal::Signal;
 use crate::core::time::{Human, Timestamp};
@@ -174,14 +174,14 @@ impl Scrape {
         };
         let warnings = targets.warnings();
         // What is read as it is was read from every target; only a window has to fill first.
-        let memory_from = signal.window().map(|_| since);
+        let memory = signal.window().map(|_| Memory::since(since));
         let is_covered = signal.window().is_some_and(|window| now.since(since) > window);
         let (signal, coverage) = (Arc::clone(signal), coverage.clone());
         // Thousands of targets take milliseconds that the threads which answer cannot spare.
         let set =
             tokio::task::spawn_blocking(move || targets.reduce(&signal, &coverage, version, is_covered));
         let set = set.await.map_err(|_| SourceError::Unusable("it could not be read".to_owned()))??;
-        Ok(Answer { set, memory_from, warnings, cost: Some(began.elapsed()) })
+        Ok(Answer { set, memory, warnings, cost: Some(began.elapsed()) })
     }
 
     /// Waits until every target was asked for what `version` wants.

@@ -8,7 +8,7 @@ fn read(now: f64, sampled: f64) -> Refreshed {
         set: Rows::default().row("namespace=ml,pod=a", sampled, &[1.0]).by_pod(),
         interval: seconds(2),
         coverage: Coverage::Cluster,
-        memory_from: None,
+        memory: None,
         query: "the query".into(),
         warnings: Arc::default(),
     }
@@ -169,7 +169,7 @@ fn nobody_asking_is_no_outage() {
 #[test]
 fn a_restart_of_the_source_empties_windows() {
     let restarted = |signal: &Signal, started: f64| {
-        let new = Refreshed { memory_from: Some(at(started)), ..read(100.0, 99.0) };
+        let new = Refreshed { memory: Some(Memory::since(at(started))), ..read(100.0, 99.0) };
         warm(signal).refreshed(signal, new, BOUND).usable_from
     };
     // The window of two minutes, from five seconds after the start.
@@ -182,7 +182,7 @@ fn a_restart_of_the_source_empties_windows() {
 
 #[test]
 fn the_first_read_of_a_young_source_waits_too() {
-    let new = Refreshed { memory_from: Some(at(0.0)), ..read(10.0, 10.0) };
+    let new = Refreshed { memory: Some(Memory::since(at(0.0))), ..read(10.0, 10.0) };
     let first = Snapshot::default().refreshed(&tokens(), new, BOUND);
     assert_eq!(first.usable_from, Some(at(125.0)));
     assert_eq!(Snapshot::default().refreshed(&tokens(), read(10.0, 10.0), BOUND).usable_from, None);
@@ -198,7 +198,7 @@ fn pods(now: f64, count: usize) -> Refreshed {
 #[test]
 fn a_gauge_that_lost_series_to_a_restart_waits_until_they_can_be_back() {
     let signal = waiting();
-    let young = |now, count| Refreshed { memory_from: Some(at(100.0)), ..pods(now, count) };
+    let young = |now, count| Refreshed { memory: Some(Memory::since(at(100.0))), ..pods(now, count) };
     let first = Snapshot::default().refreshed(&signal, pods(0.0, 4), BOUND);
     let before = first.refreshed(&signal, pods(15.0, 4), BOUND);
     let half = before.refreshed(&signal, young(103.0, 2), BOUND);
@@ -216,7 +216,7 @@ fn a_gauge_that_lost_series_to_a_restart_waits_until_they_can_be_back() {
 #[test]
 fn a_gauge_that_was_never_read_waits_until_a_young_source_has_found_all() {
     let signal = waiting();
-    let young = |now, count| Refreshed { memory_from: Some(at(100.0)), ..pods(now, count) };
+    let young = |now, count| Refreshed { memory: Some(Memory::since(at(100.0))), ..pods(now, count) };
     let first = Snapshot::default().refreshed(&signal, young(103.0, 2), BOUND);
     // How often the source renews its samples is not known either.
     assert_eq!(first.usable_from, Some(at(165.0)));
@@ -226,6 +226,10 @@ fn a_gauge_that_was_never_read_waits_until_a_young_source_has_found_all() {
     assert_eq!(second.usable_from, Some(at(106.0)), "it renews every second");
     let third = second.refreshed(&signal, young(106.0, 4), BOUND);
     assert_eq!(third.usable_from, None);
+    let told = Memory { scrapes_every: Some(seconds(10)), ..Memory::since(at(100.0)) };
+    let told = Refreshed { memory: Some(told), ..pods(103.0, 2) };
+    let first = Snapshot::default().refreshed(&signal, told, BOUND);
+    assert_eq!(first.usable_from, Some(at(115.0)), "how often it scrapes is told");
     let late = Snapshot::default().refreshed(&signal, young(165.0, 2), BOUND);
     assert_eq!(late.usable_from, None, "by then it has found what there is");
     let known = Snapshot::default().refreshed(&signal, pods(103.0, 2), BOUND);

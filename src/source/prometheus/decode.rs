@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
@@ -281,6 +282,25 @@ pub(super) fn oldest_sample(body: &[u8]) -> Option<Timestamp> {
     Some(status.data.head.min_time)
         .filter(|time| (1..i64::MAX / 2).contains(time))
         .map(Timestamp::from_millis)
+}
+
+/// The longest of the scrape intervals in an answer of the configuration endpoint.
+pub(super) fn longest_scrape_interval(body: &[u8]) -> Option<Duration> {
+    #[derive(Deserialize)]
+    struct Answer {
+        data: Configuration,
+    }
+    #[derive(Deserialize)]
+    struct Configuration {
+        yaml: String,
+    }
+    let answer: Answer = serde_json::from_slice(body).ok()?;
+    // As Prometheus writes it: of each job, and of all that name none.
+    let intervals = answer.data.yaml.lines().filter_map(|line| {
+        let text = line.trim_start_matches([' ', '-']).strip_prefix("scrape_interval: ")?;
+        promql_parser::util::parse_duration(text.trim()).ok()
+    });
+    intervals.max()
 }
 
 /// The server's own clock, as its answer's `Date` tells it.

@@ -131,7 +131,7 @@ async fn a_query_is_one_post_with_its_query_and_timeout() {
     let client = Prometheus::new(settings);
     assert_eq!(client.name(), "main");
     let answer = fetch_with(&client, &waiting(), 0.0).await.expect("an answer");
-    assert!(answer.set.all().is_empty() && answer.memory_from.is_none() && answer.warnings.is_empty());
+    assert!(answer.set.all().is_empty() && answer.memory.is_none() && answer.warnings.is_empty());
 
     let seen = server.seen().into_iter().next().expect("a request");
     assert_eq!((&seen.method, seen.path.as_str()), (&Method::POST, "/prom/api/v1/query"));
@@ -194,7 +194,7 @@ async fn it_is_asked_now_and_then_when_the_server_started() {
     assert!(real > Duration::from_hours(24 * 365), "{real:?}");
     assert_eq!(asked(), 1);
     let again = fetch_with(&client, &tokens(), 14.999).await.expect("an answer");
-    assert!(again.memory_from.is_some(), "remembered");
+    assert!(again.memory.is_some(), "remembered");
     assert_eq!(asked(), 1);
     fetch_with(&client, &tokens(), 15.0).await.expect("an answer");
     assert_eq!(asked(), 2);
@@ -215,12 +215,18 @@ async fn a_server_that_kept_its_memory_over_a_restart_is_believed() {
             "/api/v1/status/tsdb" => {
                 (JSON, format!(r#"{{"data":{{"headStats":{{"minTime":{oldest}}}}}}}"#)).into_response()
             }
+            "/api/v1/status/config" => {
+                let yaml = r"global:\n  scrape_interval: 15s\nscrape_configs:\n- job_name: vllm\n  scrape_interval: 1m30s\n- scrape_interval: 5s\n";
+                (JSON, format!(r#"{{"data":{{"yaml":"{yaml}"}}}}"#)).into_response()
+            }
             _ => (JSON, EMPTY).into_response(),
         })
         .await;
         let client = Prometheus::new(server.settings());
         let answer = fetch_with(&client, &tokens(), 0.0).await.expect("an answer");
-        assert_eq!(answer.memory_from.is_some(), has_lost, "{oldest}");
+        assert_eq!(answer.memory.is_some(), has_lost, "{oldest}");
+        let scrapes_every = answer.memory.map(|memory| memory.scrapes_every);
+        assert!(scrapes_every.is_none_or(|told| told == Some(Duration::from_secs(90))), "{scrapes_every:?}");
         fetch_with(&client, &tokens(), 15.0).await.expect("an answer");
         let asked = server.seen().iter().filter(|seen| seen.path.ends_with("tsdb")).count();
         assert_eq!(asked, 1, "once for each start");
@@ -228,7 +234,7 @@ async fn a_server_that_kept_its_memory_over_a_restart_is_believed() {
 }
 
 fn started_age(answer: &Answer, now: f64) -> Duration {
-    at(now).since(answer.memory_from.expect("a start time"))
+    at(now).since(answer.memory.expect("a start time").from)
 }
 
 #[tokio::test]
@@ -261,5 +267,5 @@ async fn a_server_that_does_not_tell_its_start_answers_all_the_same() {
     })
     .await;
     let answer = fetch_with(&Prometheus::new(server.settings()), &tokens(), 0.0).await.expect("an answer");
-    assert_eq!(answer.memory_from, None);
+    assert_eq!(answer.memory, None);
 }

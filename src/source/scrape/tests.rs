@@ -247,13 +247,13 @@ impl World {
         let at = self.now();
         match self.fetch(signal).await {
             Err(error) => before.failed(error.to_string().into()),
-            Ok(Answer { set, memory_from, .. }) => {
+            Ok(Answer { set, memory, .. }) => {
                 let refreshed = Refreshed {
                     at,
                     set,
                     interval: MILLIS(25),
                     coverage: Coverage::Cluster,
-                    memory_from,
+                    memory,
                     query: Arc::default(),
                     warnings: Arc::default(),
                 };

@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use http::Method;
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 use super::command::{Process, output, text};
 use super::{Client, Target, free_port, seconds, until};
+
+/// How long after the start of its process it takes the time of its own start, at most.
+const MARGIN: Duration = Duration::from_millis(700);
 
 pub(crate) struct Prometheus {
     process: Process,
@@ -26,7 +31,8 @@ pub(crate) struct Sample {
 }
 
 impl Prometheus {
-    /// Starts one and waits until it has scraped every target.
+    /// Starts one and waits until it has scraped every target, and is old enough to be believed: one without
+    /// memory of before may have targets that it has yet to find.
     pub(crate) async fn start(targets: &[Target]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         std::fs::write(directory.path().join("prometheus.yml"), configuration(targets)).expect("writable");
@@ -38,7 +44,9 @@ impl Prometheus {
             port,
             targets: targets.len(),
         };
-        prometheus.wait_until_scraped().await;
+        let slowest = targets.iter().map(|target| target.interval).max().unwrap_or(1);
+        let old_enough = sleep(seconds(5 + slowest) + MARGIN);
+        tokio::join!(prometheus.wait_until_scraped(), old_enough);
         prometheus
     }
 
@@ -64,7 +72,7 @@ impl Prometheus {
             port,
             targets: 0,
         };
-        prometheus.wait_until_scraped().await;
+        tokio::join!(prometheus.wait_until_scraped(), sleep(seconds(6) + MARGIN));
         prometheus
     }
 

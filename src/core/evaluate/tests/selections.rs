@@ -80,7 +80,7 @@ fn refreshed(before: &Snapshot, set: SeriesSet) -> Snapshot {
         set,
         interval: seconds(2),
         coverage: Coverage::Cluster,
-        memory_from: None,
+        memory: None,
         query: Arc::default(),
         warnings: Arc::default(),
     };

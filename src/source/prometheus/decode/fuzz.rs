@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
 
-use super::{MAX_COLUMNS, MAX_WARNINGS, decode, http_date, oldest_sample, start_time};
+use super::{
+    MAX_COLUMNS, MAX_WARNINGS, decode, http_date, longest_scrape_interval, oldest_sample, start_time,
+};
 use crate::catalog::Catalog;
 use crate::core::series::SeriesSet;
 use crate::core::signal::{Element, QuerySignal, Signal};
@@ -61,6 +63,7 @@ pub(crate) fn check(body: &[u8]) {
         }
     }
     start_time(body);
+    longest_scrape_interval(body);
     assert!(oldest_sample(body).is_none_or(|time| time.as_millis() > 0));
     http_date(HeaderValue::from_bytes(body).ok().as_ref());
 }

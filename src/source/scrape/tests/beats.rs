@@ -214,9 +214,9 @@ async fn reading_stops_when_nobody_asks_and_starts_again() {
     let asked = world.now();
     let rate = series_signal(Kind::Counter, &["c"], Some(120), Element::Pod);
     let answer = world.fetch(&rate).await.expect("an answer");
-    assert_eq!(answer.memory_from, Some(asked), "what was known before is forgotten");
+    assert_eq!(answer.memory, Some(Memory::since(asked)), "what was known before is forgotten");
     let answer = world.fetch(&waiting()).await.expect("an answer");
-    assert_eq!(answer.memory_from, None, "what is read as it is needs no memory");
+    assert_eq!(answer.memory, None, "what is read as it is needs no memory");
     assert_eq!(places.looks(), looks + 1);
 }
 

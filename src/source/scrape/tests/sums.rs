@@ -219,7 +219,7 @@ async fn rates_and_quantiles_come_from_pages_in_a_row() {
     let rate = world.rows(&counter).await[0].1.expect("a rate");
     assert!((rate - 1000.0).abs() < 100.0, "{rate}");
     let answer = world.fetch(&buckets).await.expect("an answer");
-    assert!(answer.memory_from.is_some_and(|from| from < world.now()), "since it was first asked for");
+    assert!(answer.memory.is_some_and(|memory| memory.from < world.now()), "since it was first asked for");
     let series = &answer.set.all()[0];
     let formula = |formula, columns| {
         crate::core::fold::apply(&formula, columns, &series.cells)
