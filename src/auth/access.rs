@@ -12,6 +12,7 @@ use super::flight::{Flight, Flights};
 use super::identity::{Fields, Key, MASTERS, User};
 use super::reviewer::{ReviewError, Reviewer, access_spec};
 use super::room::Place;
+use super::written::Request;
 use crate::api::status::Status;
 use crate::telemetry::Telemetry;
 use crate::telemetry::identity::{self, Review};
@@ -88,9 +89,14 @@ impl Access {
         }
     }
 
-    /// Whether it is known that this user may do what has this [`Attributes::key`].
-    pub(super) fn allows(&self, user: &User, subject: &Key) -> bool {
-        let allows = user.is_in(MASTERS) || self.fresh(&key(user, subject)).is_some_and(|it| it.allowed);
+    /// Whether it is known that this user may do this.
+    pub(super) fn allows(&self, user: &User, request: &Request) -> bool {
+        let is_allowed = || {
+            let decided = self.fresh(&key(user, &request.key)).filter(|decided| decided.allowed)?;
+            request.allow(user, decided.at + self.settings.allowed);
+            Some(())
+        };
+        let allows = request.allows(user, Instant::now()) || user.is_in(MASTERS) || is_allowed().is_some();
         if allows {
             self.telemetry.identity.decided(identity::Access::Allowed);
         }

@@ -96,18 +96,50 @@ impl fmt::Debug for User {
     }
 }
 
-/// Digests a list of fields, so that no two different lists give the same input.
-pub(super) struct Fields(Sha256);
+/// Takes bytes, one piece after the other.
+pub(super) trait Sink {
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Sha256 {
+    fn put(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// What is left of bytes of which all that was put is the beginning, if it is.
+pub(super) struct Rest<'a>(pub(super) Option<&'a [u8]>);
+
+impl Sink for Rest<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0 = self.0.and_then(|rest| rest.strip_prefix(bytes));
+    }
+}
+
+/// Writes a list of fields, to a digest if not said otherwise, so that no two different lists give the same bytes.
+pub(super) struct Fields<S = Sha256>(pub(super) S);
 
 impl Fields {
     pub(super) fn new() -> Self {
         Self(Sha256::new())
     }
 
+    pub(super) fn end(self) -> Key {
+        self.0.finalize().into()
+    }
+}
+
+impl<S: Sink> Fields<S> {
     /// A field, with its length before it.
     pub(super) fn add(&mut self, field: &[u8]) {
         self.count(field.len());
-        self.0.update(field);
+        self.0.put(field);
     }
 
     /// A field that may be absent, which is not the same as empty.
@@ -120,10 +152,6 @@ impl Fields {
 
     /// How many fields follow.
     pub(super) fn count(&mut self, count: usize) {
-        self.0.update((count as u64).to_be_bytes());
-    }
-
-    pub(super) fn end(self) -> Key {
-        self.0.finalize().into()
+        self.0.put(&(count as u64).to_be_bytes());
     }
 }

@@ -207,14 +207,14 @@ fn welcome<B>(request: &Request<B>) {
 
 impl Auth {
     fn judge<B>(self: &Arc<Self>, trust: &super::trust::Trust, request: &Request<B>) -> Judgement {
-        let subject = match self.written.key(request.method(), request.uri()) {
-            Ok(subject) => subject,
+        let written = match self.written.look_up(request.method(), request.uri()) {
+            Ok(written) => written,
             Err(error) => return Judgement::Fail(unreadable(error)),
         };
         match self.caller(trust, request.extensions().get::<ConnectionInfo>(), request.headers()) {
             Caller::Known(user, how) => {
                 self.telemetry.identity.authenticated(how);
-                if self.access.allows(&user, &subject) {
+                if self.access.allows(&user, &written) {
                     welcome(request);
                     return Judgement::Pass(user);
                 }
