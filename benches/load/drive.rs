@@ -240,65 +240,59 @@ pub(crate) async fn run(
     pace: Pace,
     length: Duration,
 ) -> Result<Figures> {
-    LocalSet::new().run_until(run_local(target, questions, connections, pace, length)).await
-}
-
-async fn run_local(
-    target: &Target,
-    questions: &[Question],
-    connections: usize,
-    pace: Pace,
-    length: Duration,
-) -> Result<Figures> {
-    let mut senders = Vec::new();
-    for _ in 0..connections {
-        senders.push(connect(target).await?);
-    }
-    let sender = |number: usize| senders[number % connections].clone();
-    let began = Instant::now();
-    let run = Rc::new(Run {
-        target: target.clone(),
-        questions: questions.to_vec(),
-        next: Cell::new(0),
-        answers: Cell::new(0),
-        latency: RefCell::new(Histogram::new_with_bounds(1, 60_000_000, 3)?),
-        failure: RefCell::new(None),
-        until: began + length,
-    });
-    let mut tasks = JoinSet::new();
-    let mut late = Duration::ZERO;
-    match pace {
-        Pace::AtOnce(several) => {
-            for number in 0..several {
-                tasks.spawn_local(Rc::clone(&run).work(sender(number), None));
+    LocalSet::new()
+        .run_until(async {
+            let mut senders = Vec::new();
+            for _ in 0..connections {
+                senders.push(connect(target).await?);
             }
-        }
-        Pace::Controller(rate) => {
-            let every = Duration::from_secs_f64(1.0 / rate);
-            let turns = Rc::new(Turns { every, next: Cell::new(began) });
-            for number in 0..WORKERS {
-                tasks.spawn_local(Rc::clone(&run).work(sender(number), Some(Rc::clone(&turns))));
-            }
-        }
-        Pace::PerSecond(rate) => {
-            for number in 0_u32.. {
-                let due = began + Duration::from_secs_f64(f64::from(number) / rate);
-                sleep_until(due).await;
-                if due >= run.until || run.failure.borrow().is_some() {
-                    break;
+            let sender = |number: usize| senders[number % connections].clone();
+            let began = Instant::now();
+            let run = Rc::new(Run {
+                target: target.clone(),
+                questions: questions.to_vec(),
+                next: Cell::new(0),
+                answers: Cell::new(0),
+                latency: RefCell::new(Histogram::new_with_bounds(1, 60_000_000, 3)?),
+                failure: RefCell::new(None),
+                until: began + length,
+            });
+            let mut tasks = JoinSet::new();
+            let mut late = Duration::ZERO;
+            match pace {
+                Pace::AtOnce(several) => {
+                    for number in 0..several {
+                        tasks.spawn_local(Rc::clone(&run).work(sender(number), None));
+                    }
                 }
-                late = late.max(due.elapsed());
-                let (run, sender) = (Rc::clone(&run), sender(number as usize));
-                tasks.spawn_local(async move { run.one(&sender).await });
-                while tasks.try_join_next().is_some() {}
+                Pace::Controller(rate) => {
+                    let every = Duration::from_secs_f64(1.0 / rate);
+                    let turns = Rc::new(Turns { every, next: Cell::new(began) });
+                    for number in 0..WORKERS {
+                        tasks.spawn_local(Rc::clone(&run).work(sender(number), Some(Rc::clone(&turns))));
+                    }
+                }
+                Pace::PerSecond(rate) => {
+                    for number in 0_u32.. {
+                        let due = began + Duration::from_secs_f64(f64::from(number) / rate);
+                        sleep_until(due).await;
+                        if due >= run.until || run.failure.borrow().is_some() {
+                            break;
+                        }
+                        late = late.max(due.elapsed());
+                        let (run, sender) = (Rc::clone(&run), sender(number as usize));
+                        tasks.spawn_local(async move { run.one(&sender).await });
+                        while tasks.try_join_next().is_some() {}
+                    }
+                }
             }
-        }
-    }
-    while tasks.join_next().await.is_some() {}
-    let seconds = began.elapsed().as_secs_f64();
-    if let Some(failure) = run.failure.take() {
-        return Err(failure);
-    }
-    let (answers, latency) = (run.answers.get(), run.latency.borrow().clone());
-    Ok(Figures { answers, seconds, latency, late: late.as_secs_f64() })
+            while tasks.join_next().await.is_some() {}
+            let seconds = began.elapsed().as_secs_f64();
+            if let Some(failure) = run.failure.take() {
+                return Err(failure);
+            }
+            let (answers, latency) = (run.answers.get(), run.latency.borrow().clone());
+            Ok(Figures { answers, seconds, latency, late: late.as_secs_f64() })
+        })
+        .await
 }

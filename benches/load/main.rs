@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
 
+#[path = "../../tests/it/support/anyone.rs"]
+mod anyone;
 mod apiserver;
 #[expect(dead_code, reason = "made for tests, of which this needs a part")]
 #[path = "../../tests/it/support/caller.rs"]

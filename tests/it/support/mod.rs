@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+mod anyone;
 pub(crate) mod apiserver;
 pub(crate) mod caller;
 pub(crate) mod client;
