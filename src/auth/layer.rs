@@ -207,7 +207,8 @@ fn welcome<B>(request: &Request<B>) {
 
 impl Auth {
     fn judge<B>(self: &Arc<Self>, trust: &super::trust::Trust, request: &Request<B>) -> Judgement {
-        let written = match self.written.look_up(request.method(), request.uri()) {
+        let (method, uri) = (request.method(), request.uri());
+        let (written, is_new) = match self.written.look_up(method, uri) {
             Ok(written) => written,
             Err(error) => return Judgement::Fail(unreadable(error)),
         };
@@ -215,10 +216,13 @@ impl Auth {
             Caller::Known(user, how) => {
                 self.telemetry.identity.authenticated(how);
                 if self.access.allows(&user, &written) {
+                    if is_new {
+                        self.written.keep(method, uri, written);
+                    }
                     welcome(request);
                     return Judgement::Pass(user);
                 }
-                let attributes = match Attributes::read(request.method(), request.uri()) {
+                let attributes = match Attributes::read(method, uri) {
                     Ok(attributes) => attributes,
                     Err(error) => return Judgement::Fail(unreadable(error)),
                 };
@@ -233,7 +237,7 @@ impl Auth {
                     },
                     access::Lookup::Crowded(full) => Judgement::Fail(full),
                     access::Lookup::Asked(question, place) => {
-                        let (method, uri) = (request.method().clone(), copy(request.uri()));
+                        let (method, uri) = (method.clone(), copy(uri));
                         let deadline = Instant::now() + self.settings.wait;
                         let auth = Arc::clone(self);
                         let verdict = async move {
@@ -246,7 +250,7 @@ impl Auth {
                 }
             }
             Caller::Asked(flight, place) => {
-                let (method, uri) = (request.method().clone(), copy(request.uri()));
+                let (method, uri) = (method.clone(), copy(uri));
                 let verdict = Arc::clone(self).judge_owner(flight, Arc::clone(&place), method, uri);
                 Judgement::Later(verdict.boxed(), place)
             }

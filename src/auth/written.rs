@@ -56,18 +56,73 @@ impl Written {
         Self(Cache::builder().max_capacity(MOST_BYTES).weigher(weigher).build())
     }
 
-    /// The request. Of one that was seen before nothing is read.
-    pub(super) fn look_up(&self, method: &Method, uri: &Uri) -> Result<Arc<Request>, PathError> {
-        let words = uri.path_and_query().map_or("", |words| words.as_str());
-        let is_kept = *method == Method::GET && words.len() <= LONGEST;
-        if is_kept && let Some(request) = self.0.get(words) {
-            return Ok(request);
+    /// The request, and whether it is a new one. Of one that is kept nothing is read.
+    pub(super) fn look_up(&self, method: &Method, uri: &Uri) -> Result<(Arc<Request>, bool), PathError> {
+        if *method == Method::GET
+            && let Some(request) = self.0.get(words(uri))
+        {
+            return Ok((request, false));
         }
         let key = Attributes::read(method, uri)?.key();
-        let request = Arc::new(Request { key, pass: ArcSwapOption::empty() });
-        if is_kept {
-            self.0.insert(words.into(), Arc::clone(&request));
+        Ok((Arc::new(Request { key, pass: ArcSwapOption::empty() }), true))
+    }
+
+    /// Keeps a new request. To be done for callers who may make it: strangers would fill the room.
+    pub(super) fn keep(&self, method: &Method, uri: &Uri, request: Arc<Request>) {
+        let words = words(uri);
+        if *method == Method::GET && words.len() <= LONGEST {
+            self.0.insert(words.into(), request);
         }
-        Ok(request)
+    }
+}
+
+fn words(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("", |words| words.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::auth::identity::Extra;
+
+    const PATH: &str = "/apis/external.metrics.k8s.io/v1beta1/namespaces/team/m?labelSelector=a";
+
+    fn user(name: &str) -> User {
+        User::new(name.to_owned(), None, Vec::new(), Extra::new())
+    }
+
+    #[test]
+    fn what_was_kept_is_known_by_its_words() {
+        let written = Written::new();
+        let uri: Uri = PATH.parse().unwrap();
+        let (request, is_new) = written.look_up(&Method::GET, &uri).unwrap();
+        assert!(is_new && request.key == Attributes::read(&Method::GET, &uri).unwrap().key());
+        assert!(written.look_up(&Method::GET, &uri).unwrap().1, "nothing is kept by asking");
+        written.keep(&Method::GET, &uri, Arc::clone(&request));
+        let (again, is_new) = written.look_up(&Method::GET, &uri).unwrap();
+        assert!(!is_new && Arc::ptr_eq(&request, &again));
+        for (method, uri) in [(Method::DELETE, PATH), (Method::GET, &PATH[..PATH.len() - 1])] {
+            let (other, is_new) = written.look_up(&method, &uri.parse().unwrap()).unwrap();
+            assert!(is_new && other.key != request.key, "{method} {uri}");
+        }
+        let long: Uri = format!("{PATH}{}", "a".repeat(LONGEST)).parse().unwrap();
+        let (request, _) = written.look_up(&Method::GET, &long).unwrap();
+        written.keep(&Method::GET, &long, request);
+        assert!(written.look_up(&Method::GET, &long).unwrap().1, "too long to be kept");
+        assert!(written.look_up(&Method::GET, &"/a//b".parse().unwrap()).is_err());
+    }
+
+    #[test]
+    fn a_pass_is_one_users_and_ends() {
+        let request = Request { key: [0; 32], pass: ArcSwapOption::empty() };
+        let now = Instant::now();
+        assert!(!request.allows(&user("hpa"), now));
+        request.allow(&user("hpa"), now + Duration::from_secs(1));
+        assert!(request.allows(&user("hpa"), now) && !request.allows(&user("other"), now));
+        assert!(!request.allows(&user("hpa"), now + Duration::from_secs(1)));
+        request.allow(&user("other"), now + Duration::from_secs(1));
+        assert!(request.allows(&user("other"), now) && !request.allows(&user("hpa"), now), "the last one's");
     }
 }
