@@ -48,11 +48,11 @@ impl Request {
 
 /// Requests by their words.
 #[derive(Debug)]
-pub(super) struct Written(Cache<Box<str>, Arc<Request>>);
+pub(super) struct Written(Cache<Arc<str>, Arc<Request>>);
 
 impl Written {
     pub(super) fn new() -> Self {
-        let weigher = |words: &Box<str>, _: &Arc<Request>| (words.len() + OVERHEAD) as u32;
+        let weigher = |words: &Arc<str>, _: &Arc<Request>| (words.len() + OVERHEAD) as u32;
         Self(Cache::builder().max_capacity(MOST_BYTES).weigher(weigher).build())
     }
 
