@@ -127,6 +127,11 @@ impl Builder {
         }
     }
 
+    /// The labels of each row so far, by its number.
+    pub fn rows(&self) -> impl Iterator<Item = (u32, &Labels)> {
+        self.rows.iter().map(|(labels, row)| (row.number, labels))
+    }
+
     /// The finished set. `clock_offset` is what to add, in milliseconds, to the source's clock to
     /// get ours.
     ///

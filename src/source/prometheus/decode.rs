@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
 
-use self::shape::{Refill, Shape, Trace};
+use self::shape::{Refill, Shape, Spaces, Trace, Traced};
 use self::wire::{Envelope, Sample, Text};
 use super::SourceError;
 use crate::catalog::promql::{BUCKET, COUNT, PART, SUM, TIME};
@@ -112,6 +112,26 @@ fn warnings(mut envelope: Envelope) -> Vec<String> {
     envelope.warnings.iter().take(MAX_WARNINGS).map(|warning| shortened(warning)).collect()
 }
 
+/// The times of series that have none of their own.
+struct Times<'t> {
+    of_spaces: &'t [Timestamp],
+    oldest: Option<Timestamp>,
+    evaluated: Timestamp,
+}
+
+impl<'t> Times<'t> {
+    fn new(of_spaces: &'t [Timestamp], evaluated: Timestamp) -> Self {
+        Self { of_spaces, oldest: of_spaces.iter().min().copied(), evaluated }
+    }
+
+    /// That of a series of this namespace. One that spans namespaces, or names one that its samples do not, is as
+    /// old as the oldest of all.
+    fn of(&self, space: Option<u32>) -> Timestamp {
+        let own = space.and_then(|space| self.of_spaces.get(space as usize)).copied();
+        own.or(self.oldest).unwrap_or(self.evaluated).min(self.evaluated)
+    }
+}
+
 /// The rows of one answer, taken one by one.
 struct Rows<'s> {
     signal: &'s Signal,
@@ -119,8 +139,9 @@ struct Rows<'s> {
     max_series: usize,
     intern: Interner,
     builder: Builder,
-    /// For a user's query, the time of each namespace's oldest sample.
-    times: HashMap<Option<Arc<str>>, Timestamp>,
+    /// Of a user's query, the namespaces that have a time of their own, and those times: of the oldest samples.
+    spaces: HashMap<Option<Arc<str>>, u32>,
+    times: Vec<Timestamp>,
     evaluated: Option<Timestamp>,
     /// One row's labels, until it is known how many they are.
     pairs: Vec<Label>,
@@ -142,11 +163,12 @@ impl<'s> Rows<'s> {
             max_series,
             intern: Interner::default(),
             builder: Builder::of(signal, false),
-            times: HashMap::new(),
+            spaces: HashMap::new(),
+            times: Vec::new(),
             evaluated: None,
             pairs: Vec::new(),
             before: Vec::new(),
-            trace: matches!(signal, Signal::Series(_)).then(Trace::new),
+            trace: matches!(signal, Signal::Series(_) | Signal::Query(_)).then(Trace::new),
         }
     }
 
@@ -198,23 +220,30 @@ impl<'s> Rows<'s> {
         let labels = Labels::new(self.pairs.clone());
         std::mem::swap(&mut self.pairs, &mut self.before);
         self.pairs.clear();
-        let row = match (column, self.signal) {
+        let traced = match (column, self.signal) {
             (Some(column), _) => {
                 let row = self.builder.number(labels, column, value);
-                Some(row.ok_or_else(|| SourceError::Unusable("two series with the same labels".to_owned()))?)
+                let row =
+                    row.ok_or_else(|| SourceError::Unusable("two series with the same labels".to_owned()))?;
+                Traced::Number(row, column)
             }
             // No sample is from the future, or it would stay fresh for ever.
             (None, Signal::Series(_)) => {
-                Some(self.builder.time(labels, Timestamp::from_seconds(value).min(at)))
+                Traced::Time(self.builder.time(labels, Timestamp::from_seconds(value).min(at)))
             }
             (None, _) => {
                 let namespace = labels.get("namespace").map(|name| self.intern.get(name));
-                self.times.insert(namespace, Timestamp::from_seconds(value));
-                None
+                let next = self.times.len() as u32;
+                let space = *self.spaces.entry(namespace).or_insert(next);
+                if space == next {
+                    self.times.push(Timestamp::default());
+                }
+                self.times[space as usize] = Timestamp::from_seconds(value);
+                Traced::Space(space)
             }
         };
-        if let Some((trace, row)) = self.trace.as_mut().zip(row) {
-            trace.note(sample.metric.get(), Some((row, column)));
+        if let Some(trace) = &mut self.trace {
+            trace.note(sample.metric.get(), Some(traced));
         }
         let (max_series, signal) = (self.max_series, self.signal);
         if self.builder.len() > max_series {
@@ -228,20 +257,21 @@ impl<'s> Rows<'s> {
 
     /// The set, asked for at `now` by our clock, and its shape.
     fn finish(self, now: Timestamp) -> (SeriesSet, Option<Shape>) {
-        let Self { signal, intern, mut builder, times, evaluated, trace, .. } = self;
+        let Self { signal, intern, mut builder, spaces, times, evaluated, trace, .. } = self;
         drop(intern);
+        let mut by_space = None;
         if let (Signal::Query(_) | Signal::Presence(_), Some(evaluated)) = (signal, evaluated) {
-            // A series that spans namespaces, or names one that its samples do not, is as old as
-            // the oldest of all.
-            let oldest = times.values().min().copied();
-            builder.times_by(|labels| {
-                let own = times.get(&labels.get("namespace").map(Arc::from)).copied();
-                own.or(oldest).unwrap_or(evaluated).min(evaluated)
-            });
+            let space_of = |labels: &Labels| spaces.get(&labels.get("namespace").map(Arc::from)).copied();
+            let times = Times::new(&times, evaluated);
+            builder.times_by(|labels| times.of(space_of(labels)));
+            if trace.is_some() {
+                by_space = Some(builder.rows().map(|(row, labels)| (row, space_of(labels))).collect());
+            }
         }
         let offset = evaluated.map_or(0, |evaluated| now.as_millis().saturating_sub(evaluated.as_millis()));
         let (set, numbers) = builder.finish_traced(signal.element(), &signal.labels(), offset);
-        let shape = trace.and_then(|trace| trace.shape(&set, &numbers));
+        let spaces = by_space.map(|of| Spaces { of, count: times.len() });
+        let shape = trace.and_then(|trace| trace.shape(&set, &numbers, spaces));
         (set, shape)
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 
+use super::Times;
 use super::wire::Row;
 use crate::core::series::{Column, SeriesSet, Skeleton};
 use crate::core::time::Timestamp;
@@ -16,6 +17,8 @@ enum Place {
     Cell(u32),
     /// It is the time of this series.
     Time(u32),
+    /// It is the time of this namespace's series.
+    Space(u32),
     /// Nowhere: its series has left the source.
     Nowhere,
 }
@@ -27,6 +30,8 @@ pub(in crate::source::prometheus) struct Shape {
     /// In the order of the answer. Most servers keep to it.
     rows: Box<[(u64, Place)]>,
     skeleton: Skeleton,
+    /// Where times are those of namespaces: the one of each series, and how many there are.
+    spaces: Option<(Box<[Option<u32>]>, usize)>,
 }
 
 impl Shape {
@@ -48,8 +53,23 @@ pub(super) struct Trace {
     rows: Vec<(u64, Option<Traced>)>,
 }
 
-/// The row of the builder, and the column that it has there; without a column it is the time.
-pub(super) type Traced = (u32, Option<Column>);
+/// What a row was.
+#[derive(Clone, Copy)]
+pub(super) enum Traced {
+    /// The number in this column of this row of the builder.
+    Number(u32, Column),
+    /// The time of this row of the builder.
+    Time(u32),
+    /// The time of the series of this namespace.
+    Space(u32),
+}
+
+/// Namespaces with a time of their own, by numbers.
+pub(super) struct Spaces {
+    /// That of each row of the builder.
+    pub(super) of: HashMap<u32, Option<u32>>,
+    pub(super) count: usize,
+}
 
 impl Trace {
     pub(super) fn new() -> Self {
@@ -65,7 +85,7 @@ impl Trace {
     ///
     /// None where the numbers of the next answer could not be put in their place one by one: where some
     /// series were the same thing scraped twice, it depends on their times which one stays.
-    pub(super) fn shape(self, set: &SeriesSet, numbers: &[u32]) -> Option<Shape> {
+    pub(super) fn shape(self, set: &SeriesSet, numbers: &[u32], spaces: Option<Spaces>) -> Option<Shape> {
         let mut series_of: HashMap<u32, u32> = HashMap::with_capacity(numbers.len());
         series_of.extend(numbers.iter().zip(0..).map(|(number, series)| (*number, series)));
         let (skeleton, columns) = (set.skeleton(), set.columns());
@@ -73,20 +93,25 @@ impl Trace {
         let mut taken = vec![false; (width + 1) * numbers.len()];
         let mut rows = Vec::with_capacity(self.rows.len());
         for (fingerprint, traced) in self.rows {
-            let place = match traced.map(|(row, column)| (series_of.get(&row), column)) {
-                None | Some((None, Some(_))) => Place::Nowhere,
+            let place = match traced {
+                None => Place::Nowhere,
                 // A series with a time is only left out for another of the same pod.
-                Some((None, None)) => return None,
-                Some((Some(series), None)) => Place::Time(*series),
-                Some((Some(series), Some(column))) => {
-                    let index = columns.iter().position(|known| *known == column)?;
-                    Place::Cell(u32::try_from(*series as usize * width + index).ok()?)
-                }
+                Some(Traced::Time(row)) => Place::Time(*series_of.get(&row)?),
+                Some(Traced::Space(space)) => Place::Space(space),
+                Some(Traced::Number(row, column)) => match series_of.get(&row) {
+                    Some(series) => {
+                        let index = columns.iter().position(|known| *known == column)?;
+                        Place::Cell(u32::try_from(*series as usize * width + index).ok()?)
+                    }
+                    // Without a time of its own it has one all the same, that of its namespace.
+                    None if spaces.is_some() => return None,
+                    None => Place::Nowhere,
+                },
             };
             let claimed = match place {
                 Place::Cell(cell) => Some(cell as usize),
                 Place::Time(series) => Some(width * numbers.len() + series as usize),
-                Place::Nowhere => None,
+                Place::Space(_) | Place::Nowhere => None,
             };
             let is_double = claimed.is_some_and(|one| std::mem::replace(&mut taken[one], true));
             if is_double {
@@ -94,7 +119,10 @@ impl Trace {
             }
             rows.push((fingerprint, place));
         }
-        Some(Shape { hasher: self.hasher, rows: rows.into(), skeleton })
+        let spaces = spaces.map(|Spaces { of, count }| {
+            (numbers.iter().map(|row| of.get(row).copied().flatten()).collect(), count)
+        });
+        Some(Shape { hasher: self.hasher, rows: rows.into(), skeleton, spaces })
     }
 }
 
@@ -103,6 +131,8 @@ pub(super) struct Refill<'s> {
     shape: &'s Shape,
     cells: Vec<Option<f64>>,
     at: Vec<Timestamp>,
+    /// The times of namespaces.
+    spaces: Vec<Timestamp>,
     /// How many rows there were.
     rows: usize,
     evaluated: Timestamp,
@@ -114,6 +144,7 @@ impl<'s> Refill<'s> {
         Self {
             cells: vec![None; series * shape.skeleton.columns()],
             at: vec![Timestamp::MAX; series],
+            spaces: vec![Timestamp::default(); shape.spaces.as_ref().map_or(0, |(_, count)| *count)],
             rows: 0,
             evaluated: Timestamp::default(),
             shape,
@@ -133,6 +164,7 @@ impl<'s> Refill<'s> {
                 // No sample is from the future, or it would stay fresh for ever.
                 *time = Timestamp::from_seconds(row.value).min(at);
             }
+            Place::Space(space) => *self.spaces.get_mut(space as usize)? = Timestamp::from_seconds(row.value),
             Place::Nowhere => {}
         }
         self.evaluated = at;
@@ -141,9 +173,13 @@ impl<'s> Refill<'s> {
     }
 
     /// The set, asked for at `now` by our clock; `None` if rows are missing.
-    pub(super) fn finish(self, now: Timestamp) -> Option<SeriesSet> {
+    pub(super) fn finish(mut self, now: Timestamp) -> Option<SeriesSet> {
         let offset = now.as_millis().saturating_sub(self.evaluated.as_millis());
         let is_whole = self.rows == self.shape.rows.len() && self.rows > 0;
+        if let Some((of, _)) = &self.shape.spaces {
+            let times = Times::new(&self.spaces, self.evaluated);
+            self.at.iter_mut().zip(of).for_each(|(at, space)| *at = times.of(*space));
+        }
         is_whole.then(|| self.shape.skeleton.filled(&self.at, &self.cells, offset))
     }
 }

@@ -54,6 +54,46 @@ fn an_answer_with_the_same_rows_is_not_read_anew() {
     assert!(read(&answer(&turned), &waiting(), Some(&shape)).shape.is_some());
 }
 
+/// A query's answer: numbers of pods, and a time for each of some namespaces.
+fn queried(numbers: &[f64], times: &[(Value, f64)]) -> String {
+    let pod = |index: usize| json!({ "namespace": format!("n{}", index % 3), "pod": format!("p{index}"), "_part": "0" });
+    let numbers = numbers.iter().enumerate().map(|(index, value)| (pod(index), *value));
+    let times = times.iter().map(|(space, age)| {
+        let mut labels = space.clone();
+        labels["_part"] = "t".into();
+        (labels, EVALUATED - age)
+    });
+    answer(&numbers.chain(times).collect::<Vec<_>>())
+}
+
+#[test]
+fn an_answer_to_a_query_of_ones_own_is_not_read_anew_either() {
+    let signal = query("x");
+    let space = |name: &str| json!({ "namespace": name });
+    for known in [
+        vec![],
+        vec![(json!({}), 7.0)],
+        vec![(space("n0"), 5.0), (space("n1"), 9.0)],
+        vec![(space("n2"), -5.0), (space("elsewhere"), 30.0), (space("n1"), 2.0)],
+    ] {
+        let first = read(&queried(&[1.0, 2.0, 3.0, 4.0], &known), &signal, None);
+        let shape = first.shape.expect("a shape");
+        let later: Vec<_> = known.iter().map(|(space, age)| (space.clone(), age / 2.0)).collect();
+        let body = queried(&[5.0, 0.5, 3.0, 7.0], &later);
+        let (short, long) = (read(&body, &signal, Some(&shape)), read(&body, &signal, None));
+        assert!(short.shape.is_none(), "it was read anew: {known:?}");
+        assert_eq!(told(&short.set), told(&long.set));
+        assert_eq!(short.set.layout(), first.set.layout());
+        let mut more = later.clone();
+        more.push((space("n9"), 60.0));
+        for body in [queried(&[1.0, 2.0, 3.0, 4.0], &more), queried(&[1.0, 2.0, 3.0], &later)] {
+            let (again, long) = (read(&body, &signal, Some(&shape)), read(&body, &signal, None));
+            assert!(again.shape.is_some(), "{known:?}");
+            assert_eq!(told(&again.set), told(&long.set));
+        }
+    }
+}
+
 #[test]
 fn what_is_wrong_with_an_answer_is_seen_in_a_known_one_too() {
     let body = answer(&pods(&[1.0, 2.0]));
