@@ -213,8 +213,10 @@ impl Prometheus {
         // The date has whole seconds only; a difference below that is not a difference of clocks.
         let offset = if offset.abs() < 2_000 { 0 } else { offset };
         let memory = if has_lost {
-            let configuration = self.ask(client, &self.config_url).await;
-            let scrapes_every = configuration.and_then(|(body, _)| decode::longest_scrape_interval(&body));
+            // By itself, so that a slow answer hides nothing of what is known by now.
+            let configuration = timeout(START_WITHIN / 2, self.ask(client, &self.config_url)).await;
+            let scrapes_every =
+                configuration.ok().flatten().and_then(|(body, _)| decode::longest_scrape_interval(&body));
             Some(Memory { from: at.shifted(offset), scrapes_every })
         } else {
             None
