@@ -136,11 +136,7 @@ metrics:
     assert!(of_one.queries > 0.0 && of_all.queries <= most, "{} queries, not {most}", of_all.queries);
 
     let (typical, slowest) = (of_all.took[of_all.took.len() / 2], of_all.took[of_all.took.len() - 1]);
-    let at_once = server.share_answered_at_once().await;
-    println!(
-        "typically answered in {typical:?}, slowest {slowest:?}; {at_once:.3} within 10 ms by its own measure"
-    );
-    assert!(at_once > 0.9, "{at_once}");
+    println!("typically answered in {typical:?}, slowest {slowest:?}");
 
     // Nobody else's series come with a selector or a name that is not there.
     for (namespace, selector) in [("ns-1000", ""), ("ns-17", "pod=vllm-4"), ("ns", "")] {

@@ -91,11 +91,11 @@ impl Server {
         self.log.lock().expect("no panic").clone()
     }
 
-    /// The share of API requests that were answered within 10 ms, by our own measure: that of a client
-    /// on a busy machine has the client's own waits in it.
-    pub(crate) async fn share_answered_at_once(&self) -> f64 {
+    /// The share of API requests that cannot have waited for a silent source, which a request has some
+    /// 0.8 s of patience with. By our own measure: a client's has its own waits in it.
+    pub(crate) async fn share_answered_from_memory(&self) -> f64 {
         let name = "inferometer_api_request_seconds";
-        let quick = self.own_metric(&format!("{name}_bucket"), &["le=\"0.01\""]).await;
+        let quick = self.own_metric(&format!("{name}_bucket"), &["le=\"0.5\""]).await;
         quick / self.own_metric(&format!("{name}_count"), &[]).await
     }
 
