@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
 
+use world::World;
+
 #[path = "../../tests/it/support/anyone.rs"]
 mod anyone;
 mod apiserver;
@@ -41,6 +43,9 @@ struct Args {
     /// All sizes of clusters, not only some: half an hour.
     #[arg(long)]
     full: bool,
+    /// Clusters of these sizes and nothing else: HPAS,PODS,SIGNALS, for each of them.
+    #[arg(long, value_name = "HPAS,PODS,SIGNALS", conflicts_with_all = ["full", "only"])]
+    size: Vec<World>,
     /// Only these parts.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,

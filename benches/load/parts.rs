@@ -33,7 +33,11 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     let is_pinned = !args.no_pinning && processors > 1 && process::pin_ourselves(processors - 1);
     let bench = Bench::new(args.bin.clone(), is_pinned.then_some(0))?;
     let mut report = Report::new(processors, is_pinned);
-    let parts = if args.only.is_empty() { Part::value_variants() } else { &args.only };
+    let parts = match (args.size.as_slice(), args.only.as_slice()) {
+        ([], []) => Part::value_variants(),
+        ([], only) => only,
+        _ => &[Part::Sizes],
+    };
     for part in parts {
         match part {
             Part::Throughput => report.throughput = throughput(args, &bench).await?,
@@ -43,7 +47,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
                 report.set = Some(measure::set(&bench, SERIES, Duration::from_secs(30)).await?);
             }
             Part::Sizes => {
-                for world in sizes(args.full) {
+                for world in if args.size.is_empty() { sizes(args.full) } else { args.size.clone() } {
                     eprintln!("{} HPAs, {} pods, {} signals", world.hpas, world.pods, world.signals);
                     let load = (args.connections, args.in_flight);
                     let point = measure::point(&bench, world, args.seconds, load).await;

@@ -2,6 +2,7 @@
 //! every answer must say.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use serde::Serialize;
 
@@ -11,6 +12,18 @@ pub(crate) struct World {
     pub(crate) hpas: u32,
     pub(crate) pods: u32,
     pub(crate) signals: u32,
+}
+
+impl FromStr for World {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let numbers: Result<Vec<u32>, _> = text.split(',').map(str::parse).collect();
+        match numbers.as_deref() {
+            Ok(&[hpas, pods, signals]) if hpas.min(pods).min(signals) > 0 => Ok(Self { hpas, pods, signals }),
+            _ => Err("write three numbers above 0, as 1000,10000,10"),
+        }
+    }
 }
 
 /// What an autoscaler asks, and what it must be told.
