@@ -1,6 +1,7 @@
 //! One connection: handshake, HTTP, and the ways it ends (the peer, idleness, shutdown, or an answer that
 //! says `connection: close`).
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use http::header::CONNECTION;
 use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -20,6 +21,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
+use super::executor::{self, FirstAtOnce};
 use super::limits::Limits;
 use super::presented::Presented;
 use super::tls::Tls;
@@ -71,16 +73,16 @@ impl ConnectionInfo {
 
 /// HTTP as this listener speaks it, built once and lent to every connection.
 pub(super) struct Http {
-    either: auto::Builder<TokioExecutor>,
-    h1: auto::Builder<TokioExecutor>,
-    h2: auto::Builder<TokioExecutor>,
+    either: auto::Builder<FirstAtOnce>,
+    h1: auto::Builder<FirstAtOnce>,
+    h2: auto::Builder<FirstAtOnce>,
     limits: Limits,
 }
 
 impl Http {
     /// Prepares HTTP/1 and HTTP/2 with these limits.
     pub(super) fn new(limits: Limits) -> Self {
-        let mut http = auto::Builder::new(TokioExecutor::new());
+        let mut http = auto::Builder::new(FirstAtOnce);
         http.http1()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header)
@@ -140,7 +142,7 @@ impl Http {
 
     async fn drive<I, S>(
         &self,
-        http: &auto::Builder<TokioExecutor>,
+        http: &auto::Builder<FirstAtOnce>,
         stream: I,
         info: ConnectionInfo,
         service: S,
@@ -175,7 +177,7 @@ impl Http {
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
         let end = tokio::select! {
             biased;
-            end = connection.as_mut() => Ok(end),
+            end = poll_fn(|context| executor::poll(connection.as_mut(), context)) => Ok(end),
             // An error means that the listener is gone, which is a shutdown too.
             _ = drain.changed() => Err("shutdown"),
             () = requests.last.notified() => Err("the last answer"),

@@ -9,6 +9,7 @@
 //!                                          ↑ tls (certificate, replaced live)
 //! ```
 mod connection;
+mod executor;
 pub mod guard;
 mod limits;
 pub mod listener;
