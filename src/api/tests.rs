@@ -127,8 +127,9 @@ async fn the_same_body_until_the_source_is_read_again() {
     for _ in 0..10 {
         assert_eq!(server.metric("queue").await.body, first.body);
     }
+    // It is remembered from the second time on.
     let text = exposition::encode(&server.world);
-    assert!(text.contains("inferometer_remembered_readings_total 10\n"), "{text}");
+    assert!(text.contains("inferometer_remembered_readings_total 9\n"), "{text}");
     sleep(Duration::from_millis(2_001)).await;
     assert_eq!(server.metric("queue").await.json()["items"][0]["value"], "8");
     // Selectors, namespaces and metrics are answered each by itself.
@@ -145,7 +146,9 @@ async fn the_same_body_until_the_source_is_read_again() {
 async fn remembered_answers_alone_keep_a_signal_warm() {
     let server = Server::new();
     for _ in 0..500 {
-        assert_eq!(server.metric("queue").await.code, 200);
+        for _ in 0..3 {
+            assert_eq!(server.metric("queue").await.code, 200);
+        }
         sleep(Duration::from_millis(1_900)).await;
     }
     assert!(server.world.engine.generation().slots()[0].is_refreshing());

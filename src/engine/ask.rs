@@ -1,5 +1,6 @@
 //! Asking: from a name, a namespace and a selector to a reading.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +67,15 @@ pub struct Stamp {
     /// The version of what was known of the cluster.
     inventory: u64,
     expires: Timestamp,
+}
+
+/// By what it was made from: that of the same question is the same until any of it changes.
+impl Hash for Stamp {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.generation.hash(state);
+        self.inventory.hash(state);
+        self.slots.iter().for_each(|read| read.version().hash(state));
+    }
 }
 
 /// An answer or refusal with every step that led to it.

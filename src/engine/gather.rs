@@ -37,6 +37,11 @@ impl Read {
         self.slot.version() == self.version
     }
 
+    /// The version of the slot's numbers.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
     /// Counts as a question for `namespace`.
     pub(super) fn touch(&self, namespace: &str, now: Timestamp) {
         self.slot.touch(if self.everywhere { EVERYWHERE } else { namespace }, now);

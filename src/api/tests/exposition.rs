@@ -38,7 +38,7 @@ async fn busy() -> Server {
     let slower = Metric { refresh: Some(std::time::Duration::from_secs(9)), ..like("queue", "slower") };
     server.world.install(vec![query("sum(x{a=\"b\\\\c\"})\n+ 1"), slower]);
     for metric in
-        ["queue", "queue", "slower", "rate", "latency", "shared", "mine", "nothing", "queue?watch=1"]
+        ["queue", "queue", "queue", "slower", "rate", "latency", "shared", "mine", "nothing", "queue?watch=1"]
     {
         server.metric(metric).await;
     }
@@ -66,13 +66,13 @@ async fn busy() -> Server {
 async fn requests_are_counted_by_code_and_refusals_by_reason() {
     let text = encode(&busy().await.world);
     for line in [
-        r#"inferometer_api_requests_total{code="200"} 6"#,
+        r#"inferometer_api_requests_total{code="200"} 7"#,
         r#"inferometer_api_requests_total{code="404"} 1"#,
         r#"inferometer_api_requests_total{code="405"} 2"#,
         r#"inferometer_api_requests_total{code="503"} 3"#,
         r#"inferometer_api_requests_total{code="other"} 1"#,
-        r#"inferometer_api_request_seconds_bucket{le="+Inf"} 13"#,
-        "inferometer_api_request_seconds_count 13",
+        r#"inferometer_api_request_seconds_bucket{le="+Inf"} 14"#,
+        "inferometer_api_request_seconds_count 14",
         r#"inferometer_refusals_total{reason="no_series"} 2"#,
         r#"inferometer_refusals_total{reason="source_down"} 1"#,
         r#"inferometer_refusals_total{reason="stale"} 0"#,
