@@ -12,10 +12,10 @@ use super::flight::{Flight, Flights};
 use super::identity::{Fields, Key, MASTERS, User};
 use super::reviewer::{ReviewError, Reviewer, access_spec};
 use super::room::Place;
-use super::written::Request;
+use super::wide::{Kind, Kinds};
 use crate::api::status::Status;
 use crate::telemetry::Telemetry;
-use crate::telemetry::identity::{self, Review};
+use crate::telemetry::identity::{self, Authentication, Review};
 
 /// Decisions that are remembered.
 const MOST_DECISIONS: u64 = 8192;
@@ -64,14 +64,14 @@ pub(super) enum Lookup {
 /// A decision to come.
 pub(super) struct Question {
     flight: Flight<Decided>,
-    key: Key,
-    /// Whether this user lives on an old decision while there is no new one.
-    honoured: bool,
+    /// By which of these a user lives on an old decision while there is no new one.
+    honoured: Vec<Key>,
 }
 
 /// Decides.
 pub(super) struct Access {
     decided: Cache<Key, Decided>,
+    kinds: Kinds,
     flights: Flights<Decided>,
     reviewer: Arc<dyn Reviewer>,
     settings: Settings,
@@ -82,6 +82,7 @@ impl Access {
     pub(super) fn new(reviewer: Arc<dyn Reviewer>, settings: Settings, telemetry: Arc<Telemetry>) -> Self {
         Self {
             decided: Cache::builder().max_capacity(MOST_DECISIONS).time_to_live(settings.stale).build(),
+            kinds: Kinds::new(),
             flights: Flights::new(Review::Access, settings.wait, Arc::clone(&telemetry)),
             reviewer,
             settings,
@@ -89,57 +90,84 @@ impl Access {
         }
     }
 
-    /// Whether it is known that this user may do this.
-    pub(super) fn allows(&self, user: &User, request: &Request) -> bool {
-        let is_allowed = || {
-            let decided = self.fresh(&key(user, &request.key)).filter(|decided| decided.allowed)?;
-            request.allow(user, decided.at + self.settings.allowed);
-            Some(())
-        };
-        let allows = request.allows(user, Instant::now()) || user.is_in(MASTERS) || is_allowed().is_some();
-        if allows {
-            self.telemetry.identity.decided(identity::Access::Allowed);
-        }
-        allows
-    }
-
-    /// Whether this user may do this, now or in a while, for which a place is needed.
+    /// Whether this user, recognised in this way, may do this, now or in a while, for which a place is needed.
     pub(super) fn look_up(
         &self,
         user: &User,
+        how: Authentication,
         attributes: &Attributes<'_>,
         enter: impl FnOnce() -> Result<Arc<Place>, Status>,
     ) -> Lookup {
         if user.is_in(MASTERS) {
             return self.known(Decision::Allowed, identity::Access::Allowed);
         }
-        let key = key(user, &attributes.key());
-        if let Some(decided) = self.fresh(&key) {
+        let is_honoured = self.settings.honoured.iter().any(|name| name == user.name());
+        let is_vouched_for = how == Authentication::FrontProxy;
+        let wide = Kind::of(attributes).filter(|_| is_honoured && is_vouched_for);
+        let wide = wide.map(|kind| (kind, key(user, self.kinds.key(kind))));
+        if let Some((kind, all)) = wide {
+            match self.fresh(&all) {
+                Some(decided) if decided.allowed => {
+                    let is_due = self.is_old(&decided) && !self.flights.is_out_of_reach();
+                    if is_due && let Ok(place) = enter() {
+                        self.widen(user, kind, all, &place);
+                    }
+                    return self.known(Decision::Allowed, identity::Access::Allowed);
+                }
+                // An API server in trouble is not asked about each request.
+                None if self.flights.is_out_of_reach() && self.is_stale_allowed(&[all]) => {
+                    return self.known(Decision::Allowed, identity::Access::StaleAllowed);
+                }
+                _ => {}
+            }
+        }
+        let one = key(user, &attributes.key());
+        if let Some(decided) = self.fresh(&one) {
             return Lookup::Known(self.tell(decided));
         }
         let place = match enter() {
             Ok(place) => place,
             Err(full) => return Lookup::Crowded(full),
         };
-        let flight = self.flights.join(key, &place, || self.fresh(&key), || self.ask(key, user, attributes));
-        let honoured = self.settings.honoured.iter().any(|name| name == user.name());
+        let flight = self.flights.join(one, &place, || self.fresh(&one), || self.ask(one, user, attributes));
+        if let Some((kind, all)) = wide
+            && self.fresh(&all).is_none()
+        {
+            self.widen(user, kind, all, &place);
+        }
+        let honoured = if is_honoured {
+            wide.map(|(_, all)| all).into_iter().chain([one]).collect()
+        } else {
+            Vec::new()
+        };
         // An outage is no reason to wait, for who would not be refused in the end.
-        if honoured && self.flights.is_out_of_reach() && self.is_stale_allowed(&key) {
+        if self.flights.is_out_of_reach() && self.is_stale_allowed(&honoured) {
             return self.known(Decision::Allowed, identity::Access::StaleAllowed);
         }
-        Lookup::Asked(Question { flight, key, honoured }, place)
+        Lookup::Asked(Question { flight, honoured }, place)
+    }
+
+    /// Begins to ask whether this user may do all of this kind. Nobody waits for the answer.
+    fn widen(&self, user: &User, kind: Kind, all: Key, place: &Arc<Place>) {
+        let known = || self.fresh(&all).filter(|decided| !self.is_old(decided));
+        drop(self.flights.join(all, place, known, || self.ask(all, user, &kind.attributes())));
+    }
+
+    /// Whether it is time to ask again, beside what this answers meanwhile.
+    fn is_old(&self, decided: &Decided) -> bool {
+        decided.at.elapsed() > self.settings.allowed / 3
     }
 
     /// Waits for a decision, until `deadline` at most.
     pub(super) async fn wait(&self, question: Question, deadline: Instant) -> Decision {
-        let Question { flight, key, honoured } = question;
+        let Question { flight, honoured } = question;
         let error = match timeout_at(deadline, flight).await {
             Ok(Ok(decided)) => return self.tell(decided),
             Ok(Err(error)) => error,
             Err(_) => ReviewError::timed_out(self.settings.wait),
         };
         let unreachable = matches!(error, ReviewError::Unreachable(_));
-        if unreachable && honoured && self.is_stale_allowed(&key) {
+        if unreachable && self.is_stale_allowed(&honoured) {
             self.telemetry.identity.decided(identity::Access::StaleAllowed);
             return Decision::Allowed;
         }
@@ -187,11 +215,10 @@ impl Access {
         (decided.at.elapsed() < lives).then_some(decided)
     }
 
-    /// Whether the last decision allowed this, not too long ago.
-    fn is_stale_allowed(&self, key: &Key) -> bool {
-        self.decided
-            .get(key)
-            .is_some_and(|decided| decided.allowed && decided.at.elapsed() < self.settings.stale)
+    /// Whether the last decision on any of these allowed it, not too long ago.
+    fn is_stale_allowed(&self, keys: &[Key]) -> bool {
+        let mut known = keys.iter().filter_map(|key| self.decided.get(key));
+        known.any(|decided| decided.allowed && decided.at.elapsed() < self.settings.stale)
     }
 
     #[cfg(test)]

@@ -208,26 +208,15 @@ fn welcome<B>(request: &Request<B>) {
 impl Auth {
     fn judge<B>(self: &Arc<Self>, trust: &super::trust::Trust, request: &Request<B>) -> Judgement {
         let (method, uri) = (request.method(), request.uri());
-        let (written, is_new) = match self.written.look_up(method, uri) {
-            Ok(written) => written,
+        let attributes = match Attributes::read(method, uri) {
+            Ok(attributes) => attributes,
             Err(error) => return Judgement::Fail(unreadable(error)),
         };
         match self.caller(trust, request.extensions().get::<ConnectionInfo>(), request.headers()) {
             Caller::Known(user, how) => {
                 self.telemetry.identity.authenticated(how);
-                if self.access.allows(&user, &written) {
-                    if is_new {
-                        self.written.keep(method, uri, written);
-                    }
-                    welcome(request);
-                    return Judgement::Pass(user);
-                }
-                let attributes = match Attributes::read(method, uri) {
-                    Ok(attributes) => attributes,
-                    Err(error) => return Judgement::Fail(unreadable(error)),
-                };
                 let enter = || self.room.enter(Waiter::of(&user, &self.settings));
-                match self.access.look_up(&user, &attributes, enter) {
+                match self.access.look_up(&user, how, &attributes, enter) {
                     access::Lookup::Known(decision) => match permit(&decision, &user, &attributes) {
                         Ok(()) => {
                             welcome(request);
@@ -280,7 +269,7 @@ impl Auth {
         self.telemetry.identity.authenticated(how);
         let user = owner.ok_or_else(Status::unauthorized)?;
         let attributes = Attributes::read(&method, &uri).map_err(unreadable)?;
-        let decision = match self.access.look_up(&user, &attributes, || Ok(place)) {
+        let decision = match self.access.look_up(&user, how, &attributes, || Ok(place)) {
             access::Lookup::Known(decision) => decision,
             access::Lookup::Asked(question, _place) => self.access.wait(question, deadline).await,
             access::Lookup::Crowded(full) => return Err(full),

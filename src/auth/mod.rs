@@ -26,7 +26,7 @@ mod room;
 mod tests;
 mod token;
 pub mod trust;
-mod written;
+mod wide;
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,6 +37,10 @@ pub use layer::{Authorized, Judged};
 use crate::telemetry::Telemetry;
 use reviewer::Reviewer;
 use trust::TrustStore;
+
+/// What the HPA controller may be called: with credentials of its own, and with those of its process.
+pub const HPA_CONTROLLERS: [&str; 2] =
+    ["system:serviceaccount:kube-system:horizontal-pod-autoscaler", "system:kube-controller-manager"];
 
 /// What may be set. All but the clock have defaults that suit a cluster.
 #[derive(Clone)]
@@ -68,12 +72,7 @@ impl Settings {
             allowed: Duration::from_secs(30),
             denied: Duration::from_secs(5),
             stale: Duration::from_mins(5),
-            honoured: [
-                "system:serviceaccount:kube-system:horizontal-pod-autoscaler",
-                "system:kube-controller-manager",
-            ]
-            .map(str::to_owned)
-            .into(),
+            honoured: HPA_CONTROLLERS.map(str::to_owned).into(),
             wait: Duration::from_millis(800),
         }
     }
@@ -98,7 +97,6 @@ pub struct Auth {
     trust: Arc<TrustStore>,
     users: front_proxy::Users,
     tokens: token::Tokens,
-    written: written::Written,
     access: access::Access,
     settings: Settings,
     telemetry: Arc<Telemetry>,
@@ -117,7 +115,6 @@ impl Auth {
             trust,
             users: front_proxy::Users::new(),
             tokens: token::Tokens::new(Arc::clone(&reviewer), settings.clone(), Arc::clone(&telemetry)),
-            written: written::Written::new(),
             access: access::Access::new(reviewer, settings.clone(), Arc::clone(&telemetry)),
             room: Arc::new(room::Room::new(Arc::clone(&telemetry))),
             settings,

@@ -11,6 +11,7 @@ mod secrecy;
 mod sessions;
 mod tokens;
 mod trust;
+mod wide;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use crate::api::Gate;
 use crate::auth::reviewer::ApiServer;
 use crate::auth::trust::TrustStore;
-use crate::auth::{Auth, Settings};
+use crate::auth::{Auth, HPA_CONTROLLERS, Settings};
 use crate::cluster::events::Events;
 use crate::cluster::memory::Memory;
 use crate::cluster::{self, Cluster, WatchMetrics, serving, warm};
@@ -47,6 +47,11 @@ pub(super) struct InCluster {
     /// several times.
     #[arg(long, value_name = "AUDIENCE")]
     token_audience: Vec<String>,
+    /// The user that the HPA controller calls as, whom neither an outage of the API server nor other callers may
+    /// keep from answers. May be given several times.
+    #[arg(long, value_name = "USER", env = "HPA_CONTROLLER", value_delimiter = ',')]
+    #[arg(default_values = HPA_CONTROLLERS)]
+    hpa_controller: Vec<String>,
 }
 
 /// What we know of our cluster, and the tasks that keep it so.
@@ -71,7 +76,7 @@ pub(super) struct Joined {
 impl Joined {
     /// Begins to watch. Nothing is waited for: the API server may be away.
     pub(super) async fn join(args: InCluster, telemetry: &Arc<Telemetry>) -> Result<Self> {
-        let InCluster { kubeconfig, namespace, service, tls_secret, token_audience } = args;
+        let InCluster { kubeconfig, namespace, service, tls_secret, token_audience, hpa_controller } = args;
         let client = cluster::client::connect(kubeconfig.as_deref()).await?;
         let namespace = namespace.or_else(cluster::client::own_namespace).context(
             "our own namespace is not known: give --namespace, or POD_NAMESPACE by the downward API",
@@ -81,7 +86,8 @@ impl Joined {
         let trust = Arc::new(TrustStore::new(Arc::clone(telemetry)));
         let ending = watch::Sender::new(false);
         tasks.spawn(cluster::authentication::watch(client.clone(), Arc::clone(&trust), ended(&ending)));
-        let settings = Settings { audiences: token_audience, ..Settings::new(Clock::wall) };
+        let settings =
+            Settings { audiences: token_audience, honoured: hpa_controller, ..Settings::new(Clock::wall) };
         let reviewer = Arc::new(ApiServer::new(client.clone()));
         let auth = Arc::new(Auth::new(Arc::clone(&trust), reviewer, settings, Arc::clone(telemetry)));
         Ok(Self {

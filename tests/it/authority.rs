@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::cluster::Aggregator;
 use crate::support::objects::pod;
 use crate::support::{
-    Caller, Client, Cluster, Fault, Grant, Reply, Site, WAITING, seconds, until, value_path,
+    Caller, Client, Cluster, Fault, Grant, Reply, Site, WAITING, caller, seconds, until, value_path,
 };
 
 const AUTHENTICATION: (&str, &str, &str, &str) =
@@ -72,6 +72,51 @@ async fn an_outage_ends_nothing_for_the_hpa_controller_and_all_for_strangers() {
         if reply.status == 200 { Ok(()) } else { Err(reply.text()) }
     })
     .await;
+}
+
+/// So many autoscalers that a review for each would be felt.
+#[tokio::test(flavor = "multi_thread")]
+async fn autoscalers_without_number_are_a_handful_of_reviews() {
+    let site = Site::start().await;
+    let api = &site.cluster.api;
+    // By the usual name, and by one that only a second replica is told.
+    let name = "system:serviceaccount:autoscaling:hpa";
+    for group in ["external.metrics.k8s.io", "custom.metrics.k8s.io"] {
+        api.grant(Grant::new(name, "*", group, "*"));
+    }
+    let source = format!("--prometheus-url={}", site.front.url());
+    let told = site.cluster.launch(&[&source, &format!("--hpa-controller={name}")]).await;
+    let identity = site.cluster.front_proxy();
+    let told = Aggregator::trusting_all(&told, Some(&identity)).on_behalf_of(&Caller::new(name));
+    let usual = site.aggregator.hpa_controller();
+    for (client, user) in [(&usual, caller::HPA_CONTROLLER), (&told, name)] {
+        until("it is answered", seconds(30), async || {
+            let reply = client.get(&value_path("ai", WAITING, "")).await;
+            if reply.status == 200 { Ok(()) } else { Err(reply.text()) }
+        })
+        .await;
+        for number in 0..200 {
+            let selector = format!("pod!=nobody-{number}");
+            let reply = client.get(&value_path("ai", WAITING, &selector)).await;
+            assert_eq!(reply.status, 200, "{}", reply.text());
+        }
+        let reviews = api.reviews_of(user);
+        let wide = reviews.iter().filter(|spec| spec["resourceAttributes"]["resource"] == "*");
+        assert!(wide.count() > 0 && reviews.len() < 20, "{} reviews of {user}", reviews.len());
+    }
+    // Whoever else asks is reviewed for each.
+    let stranger = site.aggregator.on_behalf_of(&Caller::new(name));
+    for number in 0..20 {
+        ask_for(&stranger, &format!("pod!=nobody-{number}")).await;
+    }
+    let reviews = api.reviews_of(name);
+    let single = reviews.iter().filter(|spec| spec["resourceAttributes"]["resource"] == WAITING).count();
+    assert!(single >= 20, "{single} reviews");
+}
+
+async fn ask_for(client: &Client, selector: &str) {
+    let reply = client.get(&value_path("ai", WAITING, selector)).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,6 +29,8 @@ pub(super) struct Fake {
     pub(super) mood: Mutex<Mood>,
     /// Users that may nothing; all others may everything.
     pub(super) denied: Mutex<HashSet<String>>,
+    /// Users that may nothing in all namespaces at once, whatever they may in one.
+    pub(super) confined: Mutex<HashSet<String>>,
     /// Owners of tokens, with the audience of each.
     pub(super) tokens: Mutex<HashMap<String, (String, String)>>,
     pub(super) token_reviews: AtomicUsize,
@@ -43,10 +45,16 @@ impl Fake {
 
     pub(super) fn deny(&self, user: &str) {
         self.denied.lock().unwrap().insert(user.to_owned());
+        self.deny_everywhere(user);
+    }
+
+    pub(super) fn deny_everywhere(&self, user: &str) {
+        self.confined.lock().unwrap().insert(user.to_owned());
     }
 
     pub(super) fn allow(&self, user: &str) {
         self.denied.lock().unwrap().remove(user);
+        self.confined.lock().unwrap().remove(user);
     }
 
     pub(super) fn token(&self, token: &str, owner: &str) {
@@ -116,7 +124,13 @@ impl Reviewer for Fake {
         spec: SubjectAccessReviewSpec,
     ) -> BoxFuture<'static, Result<SubjectAccessReviewStatus, ReviewError>> {
         self.access_reviews.fetch_add(1, Ordering::Relaxed);
-        let allowed = !self.denied.lock().unwrap().contains(spec.user.as_deref().unwrap());
+        let user = spec.user.as_deref().unwrap();
+        let may_nothing = if spec.resource_attributes.as_ref().is_some_and(|it| it.namespace.is_none()) {
+            &self.confined
+        } else {
+            &self.denied
+        };
+        let allowed = !may_nothing.lock().unwrap().contains(user);
         self.asked.lock().unwrap().push(spec);
         let reason = (!allowed).then(|| "no role lets them".to_owned());
         self.answer(SubjectAccessReviewStatus { allowed, reason, ..SubjectAccessReviewStatus::default() })

@@ -7,7 +7,7 @@ use super::admin::grant;
 use super::installation::namespace;
 use super::{Admin, ControlPlane, Installation};
 use crate::support::front::{Answer, Front};
-use crate::support::{Client, seconds, until, value_path};
+use crate::support::{Client, caller, seconds, until, value_path};
 
 const EXTERNAL_GROUP: &str = "external.metrics.k8s.io";
 const CUSTOM_GROUP: &str = "custom.metrics.k8s.io";
@@ -136,6 +136,16 @@ async fn cluster_access() {
     let front_proxy = plane.front_proxy_at("front-proxy-client", base());
     assert_eq!(code(&front_proxy, &path, &as_alice).await, 200);
     assert_eq!(code(&front_proxy, &value_path("other", WAITING, ""), &as_alice).await, 403);
+
+    // Our role of the HPA controller gives it all metrics, as RBAC sees it: no review for each selector.
+    let as_hpa = [("x-remote-user", caller::HPA_CONTROLLER)];
+    let selectors = (0..60).map(|number| value_path("ai", WAITING, &format!("pod!=nobody-{number}")));
+    let before = replica.own_metric("inferometer_access_reviews_total", &[]).await;
+    for path in selectors {
+        assert_eq!(code(&front_proxy, &path, &as_hpa).await, 200);
+    }
+    let reviews = replica.own_metric("inferometer_access_reviews_total", &[]).await - before;
+    assert!((1.0..20.0).contains(&reviews), "{reviews} reviews");
 
     // A right that is taken away is gone: at once at the API server, and with us when what is known
     // has lived out its time.
