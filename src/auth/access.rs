@@ -105,25 +105,25 @@ impl Access {
         let is_vouched_for = how == Authentication::FrontProxy;
         let wide = Kind::of(attributes).filter(|_| is_honoured && is_vouched_for);
         let wide = wide.map(|kind| (kind, key(user, self.kinds.key(kind))));
-        if let Some((kind, all)) = wide {
-            match self.fresh(&all) {
-                Some(decided) if decided.allowed => {
-                    let is_due = self.is_old(&decided) && !self.flights.is_out_of_reach();
-                    if is_due && let Ok(place) = enter() {
-                        self.widen(user, kind, all, &place);
-                    }
-                    return self.known(Decision::Allowed, identity::Access::Allowed);
-                }
-                // An API server in trouble is not asked about each request.
-                None if self.flights.is_out_of_reach() && self.is_stale_allowed(&[all]) => {
-                    return self.known(Decision::Allowed, identity::Access::StaleAllowed);
-                }
-                _ => {}
+        if let Some((kind, all)) = wide
+            && let Some(decided) = self.fresh(&all).filter(|decided| decided.allowed)
+        {
+            let is_due = self.is_old(&decided) && !self.flights.is_out_of_reach();
+            if is_due && let Ok(place) = enter() {
+                self.widen(user, kind, all, &place);
             }
+            return self.known(Decision::Allowed, identity::Access::Allowed);
         }
         let one = key(user, &attributes.key());
         if let Some(decided) = self.fresh(&one) {
             return Lookup::Known(self.tell(decided));
+        }
+        let honoured: Vec<Key> =
+            wide.map(|(_, all)| all).into_iter().chain([one]).filter(|_| is_honoured).collect();
+        // An outage is no reason to wait, for who would not be refused in the end, and an API server in trouble is
+        // not to be asked about each request.
+        if self.flights.is_out_of_reach() && self.is_stale_allowed(&honoured) {
+            return self.known(Decision::Allowed, identity::Access::StaleAllowed);
         }
         let place = match enter() {
             Ok(place) => place,
@@ -134,15 +134,6 @@ impl Access {
             && self.fresh(&all).is_none()
         {
             self.widen(user, kind, all, &place);
-        }
-        let honoured = if is_honoured {
-            wide.map(|(_, all)| all).into_iter().chain([one]).collect()
-        } else {
-            Vec::new()
-        };
-        // An outage is no reason to wait, for who would not be refused in the end.
-        if self.flights.is_out_of_reach() && self.is_stale_allowed(&honoured) {
-            return self.known(Decision::Allowed, identity::Access::StaleAllowed);
         }
         Lookup::Asked(Question { flight, honoured }, place)
     }
@@ -215,10 +206,10 @@ impl Access {
         (decided.at.elapsed() < lives).then_some(decided)
     }
 
-    /// Whether the last decision on any of these allowed it, not too long ago.
+    /// Whether the last decision on one of these allowed it, not too long ago.
     fn is_stale_allowed(&self, keys: &[Key]) -> bool {
-        let mut known = keys.iter().filter_map(|key| self.decided.get(key));
-        known.any(|decided| decided.allowed && decided.at.elapsed() < self.settings.stale)
+        let last = keys.iter().filter_map(|key| self.decided.get(key)).max_by_key(|decided| decided.at);
+        last.is_some_and(|decided| decided.allowed && decided.at.elapsed() < self.settings.stale)
     }
 
     #[cfg(test)]

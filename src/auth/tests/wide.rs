@@ -99,6 +99,24 @@ async fn nobody_else_is_reviewed_for_all() {
     assert_eq!(rig.asked().len(), before + 1);
 }
 
+/// A yes to all that is older than a no to one does not outlive it.
+#[tokio::test(start_paused = true)]
+async fn in_an_outage_the_last_word_counts() {
+    let rig = Rig::new();
+    assert_eq!(rig.ask(METRIC, CONTROLLER).await, 200);
+    tokio::time::advance(Duration::from_secs(31)).await;
+    rig.fake.set(Mood::Slow);
+    rig.fake.denied.lock().unwrap().insert(CONTROLLER.to_owned());
+    let denied = tokio::time::timeout(Duration::from_millis(51), rig.proxied(OTHER, CONTROLLER).code());
+    assert_eq!(denied.await, Ok(403));
+    rig.fake.set(Mood::Unreachable);
+    tokio::time::advance(Duration::from_secs(31)).await;
+    for path in [OTHER, METRIC] {
+        let code = rig.ask(path, CONTROLLER).await;
+        assert_eq!(code, if path == OTHER { 503 } else { 200 }, "{path}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn in_an_outage_it_counts_for_what_was_never_asked() {
     let rig = Rig::new();
