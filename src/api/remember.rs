@@ -65,7 +65,12 @@ impl Remembered {
     /// The body of the answer to `question`, if it is still what would be answered now.
     pub(super) fn recall(&self, question: &str, engine: &Engine) -> Option<Bytes> {
         let entry = self.answers.get(question)?;
-        engine.is_current(&entry.stamp).then(|| entry.body.clone())
+        if engine.is_current(&entry.stamp) {
+            return Some(entry.body.clone());
+        }
+        // It would stay for as long as it is looked for, with all that it was made from.
+        self.answers.invalidate(question);
+        None
     }
 
     /// Takes note of an answer: the second time that it is given.

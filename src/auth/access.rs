@@ -64,8 +64,14 @@ pub(super) enum Lookup {
 /// A decision to come.
 pub(super) struct Question {
     flight: Flight<Decided>,
-    /// By which of these a user lives on an old decision while there is no new one.
-    honoured: Vec<Key>,
+    /// What the HPA controller lives on while there is no decision.
+    earlier: Option<Earlier>,
+}
+
+/// Where earlier decisions are found: on all of a kind, where that is asked, and on this request.
+struct Earlier {
+    all: Option<Key>,
+    one: Key,
 }
 
 /// Decides.
@@ -118,24 +124,30 @@ impl Access {
         if let Some(decided) = self.fresh(&one) {
             return Lookup::Known(self.tell(decided));
         }
-        let honoured: Vec<Key> =
-            wide.map(|(_, all)| all).into_iter().chain([one]).filter(|_| is_honoured).collect();
+        let earlier = is_honoured.then(|| Earlier { all: wide.map(|(_, all)| all), one });
+        let widen = |place: &Arc<Place>, (kind, all)| self.widen(user, kind, all, place);
+        let join = |place: &Arc<Place>| {
+            self.flights.join(one, place, || self.fresh(&one), || self.ask(one, user, attributes))
+        };
         // An outage is no reason to wait, for who would not be refused in the end, and an API server in trouble is
         // not to be asked about each request.
-        if self.flights.is_out_of_reach() && self.is_stale_allowed(&honoured) {
+        if self.flights.is_out_of_reach() && self.is_stale_allowed(earlier.as_ref()) {
+            if self.flights.is_to_be_tried()
+                && let Ok(place) = enter()
+            {
+                wide.map_or_else(|| drop(join(&place)), |wide| widen(&place, wide));
+            }
             return self.known(Decision::Allowed, identity::Access::StaleAllowed);
         }
         let place = match enter() {
             Ok(place) => place,
             Err(full) => return Lookup::Crowded(full),
         };
-        let flight = self.flights.join(one, &place, || self.fresh(&one), || self.ask(one, user, attributes));
-        if let Some((kind, all)) = wide
-            && self.fresh(&all).is_none()
-        {
-            self.widen(user, kind, all, &place);
+        let flight = join(&place);
+        if let Some(wide) = wide.filter(|(_, all)| self.fresh(all).is_none()) {
+            widen(&place, wide);
         }
-        Lookup::Asked(Question { flight, honoured }, place)
+        Lookup::Asked(Question { flight, earlier }, place)
     }
 
     /// Begins to ask whether this user may do all of this kind. Nobody waits for the answer.
@@ -151,14 +163,14 @@ impl Access {
 
     /// Waits for a decision, until `deadline` at most.
     pub(super) async fn wait(&self, question: Question, deadline: Instant) -> Decision {
-        let Question { flight, honoured } = question;
+        let Question { flight, earlier } = question;
         let error = match timeout_at(deadline, flight).await {
             Ok(Ok(decided)) => return self.tell(decided),
             Ok(Err(error)) => error,
             Err(_) => ReviewError::timed_out(self.settings.wait),
         };
         let unreachable = matches!(error, ReviewError::Unreachable(_));
-        if unreachable && self.is_stale_allowed(&honoured) {
+        if unreachable && self.is_stale_allowed(earlier.as_ref()) {
             self.telemetry.identity.decided(identity::Access::StaleAllowed);
             return Decision::Allowed;
         }
@@ -206,9 +218,11 @@ impl Access {
         (decided.at.elapsed() < lives).then_some(decided)
     }
 
-    /// Whether the last decision on one of these allowed it, not too long ago.
-    fn is_stale_allowed(&self, keys: &[Key]) -> bool {
-        let last = keys.iter().filter_map(|key| self.decided.get(key)).max_by_key(|decided| decided.at);
+    /// Whether the last decision allowed it, not too long ago. A no to all is no answer to one.
+    fn is_stale_allowed(&self, earlier: Option<&Earlier>) -> bool {
+        let Some(Earlier { all, one }) = earlier else { return false };
+        let all = all.and_then(|all| self.decided.get(&all)).filter(|decided| decided.allowed);
+        let last = all.into_iter().chain(self.decided.get(one)).max_by_key(|decided| decided.at);
         last.is_some_and(|decided| decided.allowed && decided.at.elapsed() < self.settings.stale)
     }
 

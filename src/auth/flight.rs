@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use super::identity::Key;
 use super::reviewer::ReviewError;
-use super::room::Place;
+use super::room::{Place, Turn};
 use crate::telemetry::Telemetry;
 use crate::telemetry::identity::Review;
 
@@ -22,6 +22,9 @@ const AT_ONCE: [usize; 3] = [16, 32, 16];
 
 /// How long after a silence the API server counts as out of reach.
 const OUTAGE: Duration = Duration::from_secs(5);
+
+/// How long after a silence it is tried again, beside what is answered meanwhile.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// The answer to come.
 pub(super) type Flight<T> = Shared<BoxFuture<'static, Result<T, ReviewError>>>;
@@ -50,10 +53,14 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         Self { running: Arc::default(), turns, limit, health: Arc::new(health) }
     }
 
-    /// Whether the API server was out of reach for the last question, just now.
+    /// Whether the API server was out of reach for the last question of a preferred caller, just now.
     pub(super) fn is_out_of_reach(&self) -> bool {
-        let silent = self.health.silent.load(Ordering::Relaxed);
-        silent > 0 && self.health.start.elapsed() < Duration::from_millis(silent) + OUTAGE
+        self.health.silence().is_some_and(|silence| silence < OUTAGE)
+    }
+
+    /// Whether a silence is so old that it has to be tried whether it lasts.
+    pub(super) fn is_to_be_tried(&self) -> bool {
+        self.health.silence().is_some_and(|silence| silence >= TRY_AGAIN)
     }
 
     /// Joins the question under way for `key`, or puts it: `ask` runs in a task of its own, so that it goes
@@ -77,6 +84,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             return ready(Ok(answer)).boxed().shared();
         }
         let (question, limit) = (ask(), self.limit);
+        let is_first = place.turn() == Turn::First;
         let turn = Arc::clone(&self.turns[place.turn() as usize]);
         let health = Arc::clone(&self.health);
         let landing = Landing { running: Arc::clone(&self.running), key, _place: Arc::clone(place) };
@@ -88,7 +96,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
                 question.await
             };
             let answer = timeout(limit, answer).await.unwrap_or_else(|_| Err(ReviewError::timed_out(limit)));
-            health.note(answer.as_ref().err());
+            health.note(answer.as_ref().err(), is_first);
             answer
         });
         let flight = async move { task.await.unwrap_or_else(|_| Err(ReviewError::lost())) };
@@ -103,21 +111,30 @@ struct Health {
     kind: Review,
     telemetry: Arc<Telemetry>,
     start: Instant,
-    /// When the API server was found out of reach, in milliseconds since `start`; 0 once it answers.
+    /// When the API server was found out of reach, in milliseconds since `start`; 0 once it answers. Only preferred
+    /// callers find it so: those of others may have waited too long for each other.
     silent: AtomicU64,
     /// Whether the last one failed, for whatever reason.
     failing: AtomicBool,
 }
 
 impl Health {
+    /// Since when it is out of reach, if it is.
+    fn silence(&self) -> Option<Duration> {
+        let silent = self.silent.load(Ordering::Relaxed);
+        (silent > 0).then(|| self.start.elapsed().saturating_sub(Duration::from_millis(silent)))
+    }
+
     /// Failures come in streaks: the first is logged.
-    fn note(&self, error: Option<&ReviewError>) {
+    fn note(&self, error: Option<&ReviewError>, is_first: bool) {
         self.telemetry.identity.reviewed(self.kind, error.is_none());
-        let silent = match error {
-            Some(ReviewError::Unreachable(_)) => (self.start.elapsed().as_millis() as u64).max(1),
-            _ => 0,
-        };
-        self.silent.store(silent, Ordering::Relaxed);
+        match error {
+            Some(ReviewError::Unreachable(_)) if is_first => {
+                self.silent.store((self.start.elapsed().as_millis() as u64).max(1), Ordering::Relaxed);
+            }
+            Some(ReviewError::Unreachable(_)) => {}
+            _ => self.silent.store(0, Ordering::Relaxed),
+        }
         let failed_before = self.failing.swap(error.is_some(), Ordering::Relaxed);
         if let Some(error) = error.filter(|_| !failed_before) {
             tracing::error!(kind = ?self.kind, %error, "a review failed");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use clap::builder::NonEmptyStringValueParser;
 use kube::Client;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -48,9 +49,9 @@ pub(super) struct InCluster {
     #[arg(long, value_name = "AUDIENCE")]
     token_audience: Vec<String>,
     /// The user that the HPA controller calls as, whom neither an outage of the API server nor other callers may
-    /// keep from answers. May be given several times.
+    /// keep from answers. May be given several times, and then is none of the defaults.
     #[arg(long, value_name = "USER", env = "HPA_CONTROLLER", value_delimiter = ',')]
-    #[arg(default_values = HPA_CONTROLLERS)]
+    #[arg(default_values = HPA_CONTROLLERS, value_parser = NonEmptyStringValueParser::new())]
     hpa_controller: Vec<String>,
 }
 

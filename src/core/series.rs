@@ -58,9 +58,8 @@ impl PartialEq for Labels {
 impl Eq for Labels {}
 
 impl Hash for Labels {
-    /// By the values: the names of a fleet are nearly all the same.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.iter().for_each(|(_, value)| value.hash(state));
+        self.0.hash(state);
     }
 }
 

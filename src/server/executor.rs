@@ -6,6 +6,7 @@
 //! together.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -29,10 +30,15 @@ where
             tokio::spawn(answering);
             return;
         }
-        let mut answering = Box::pin(answering);
+        // As in a task, a panic ends what panicked and not the connection.
+        let begun = catch_unwind(AssertUnwindSafe(|| {
+            let mut answering = Box::pin(answering);
+            let begun = answering.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            begun.is_pending().then_some(answering)
+        }));
         // Whatever it waits for wakes the task, which polls it again.
-        if answering.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-            tokio::spawn(answering);
+        if let Ok(Some(waiting)) = begun {
+            tokio::spawn(waiting);
         }
     }
 }

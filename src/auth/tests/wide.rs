@@ -117,6 +117,48 @@ async fn in_an_outage_the_last_word_counts() {
     }
 }
 
+/// Nor does a no to all end what was allowed one by one.
+#[tokio::test(start_paused = true)]
+async fn in_an_outage_a_no_to_all_is_no_answer_to_one() {
+    let rig = Rig::new();
+    rig.fake.deny_everywhere(CONTROLLER);
+    assert_eq!(rig.ask(METRIC, CONTROLLER).await, 200);
+    tokio::time::advance(Duration::from_secs(6)).await;
+    assert_eq!(rig.ask(OTHER, CONTROLLER).await, 200);
+    assert_eq!(words(&rig.asked())[2..], ["list other/waiting", "list -/*"]);
+    rig.fake.set(Mood::Unreachable);
+    tokio::time::advance(Duration::from_secs(31)).await;
+    for path in [METRIC, OTHER, METRIC, OTHER] {
+        assert_eq!(rig.ask(path, CONTROLLER).await, 200, "{path}");
+    }
+}
+
+/// An API server that stays silent is waited for once, and tried again beside the answers.
+#[tokio::test(start_paused = true)]
+async fn a_long_silence_is_waited_for_once() {
+    let rig = Rig::new();
+    assert_eq!(rig.ask(METRIC, CONTROLLER).await, 200);
+    rig.fake.set(Mood::Hangs);
+    tokio::time::advance(Duration::from_secs(31)).await;
+    assert_eq!(rig.ask(OTHER, CONTROLLER).await, 200);
+    let reviews = rig.fake.reviews().1;
+    for round in 0..60 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let mut asking = std::pin::pin!(rig.proxied(OTHER, CONTROLLER).code());
+        assert!(futures_util::poll!(asking.as_mut()).is_ready(), "in round {round}");
+    }
+    let tried = rig.fake.reviews().1 - reviews;
+    assert!((5..=15).contains(&tried), "{tried} in 30 s");
+    rig.fake.set(Mood::Answers);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for _ in 0..2 {
+        assert_eq!(rig.ask(OTHER, CONTROLLER).await, 200);
+    }
+    let stale = rig.telemetry.identity.decisions(Access::StaleAllowed);
+    assert_eq!(rig.ask(METRIC, CONTROLLER).await, 200);
+    assert_eq!(rig.telemetry.identity.decisions(Access::StaleAllowed), stale, "it answers again");
+}
+
 #[tokio::test(start_paused = true)]
 async fn in_an_outage_it_counts_for_what_was_never_asked() {
     let rig = Rig::new();

@@ -633,3 +633,13 @@ fn a_pod_that_stays_unknown_is_a_strangers() {
     let back = set(50.0).judging_pods(at(50.0), |_, _| true).learning_from(&untold, false);
     assert_eq!(of(&back), [known; 3], "and is looked at anew");
 }
+
+/// Whoever writes a page chooses the names: equal hashes for all of them would make one look-up a walk.
+#[test]
+fn names_tell_in_the_hash_of_labels() {
+    use std::hash::{BuildHasher as _, RandomState};
+    let hasher = RandomState::new();
+    let of = |name: &str| hasher.hash_one(Labels::new(vec![(name.into(), "same".into())]));
+    assert_ne!(of("a"), of("b"));
+    assert_eq!(of("a"), of("a"));
+}
