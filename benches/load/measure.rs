@@ -31,6 +31,19 @@ impl Latency {
     }
 }
 
+/// What came of asking, and the processor time of the process that was asked, in seconds.
+async fn asked(
+    (target, process): (&Target, Option<u32>),
+    questions: &[Question],
+    (connections, pace): (usize, Pace),
+    length: Duration,
+) -> Result<(Figures, Option<f64>)> {
+    let spent = || process.map(super::process::cpu).transpose();
+    let before = spent()?;
+    let figures = drive::run(target, questions, connections, pace, length).await?;
+    Ok((figures, spent()?.zip(before).map(|(after, before)| after - before)))
+}
+
 /// Who was asked as fast as it can answer.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Throughput {
@@ -50,15 +63,44 @@ pub(crate) async fn throughput(
     (connections, in_flight): (usize, usize),
     length: Duration,
 ) -> Result<Throughput> {
-    let spent = || cpu.map(super::process::cpu).transpose();
-    let before = spent()?;
-    let figures = drive::run(target, questions, connections, Pace::AtOnce(in_flight), length).await?;
-    let spent = spent()?.zip(before).map(|(after, before)| after - before);
+    let load = (connections, Pace::AtOnce(in_flight));
+    let (figures, spent) = asked((target, cpu), questions, load, length).await?;
     Ok(Throughput {
         name: name.to_owned(),
         rate: figures.rate(),
         per_core: spent.filter(|spent| *spent > 0.0).map(|spent| figures.answers as f64 / spent),
         latency: Latency::of(&figures),
+    })
+}
+
+/// Who was asked at a certain pace.
+#[derive(Debug, Serialize)]
+pub(crate) struct Paced {
+    pub(crate) name: String,
+    /// Answers a second.
+    pub(crate) rate: f64,
+    /// What that took of one core, in percent, where it is known.
+    pub(crate) share: Option<f64>,
+    pub(crate) latency: Latency,
+    /// The latest that a request was sent after its time, in seconds.
+    pub(crate) late: f64,
+}
+
+/// Asks `target`, whose processor time `cpu` tells, at this pace.
+pub(crate) async fn paced(
+    name: String,
+    (target, cpu): (&Target, Option<u32>),
+    questions: &[Question],
+    (connections, pace): (usize, Pace),
+    length: Duration,
+) -> Result<Paced> {
+    let (figures, spent) = asked((target, cpu), questions, (connections, pace), length).await?;
+    Ok(Paced {
+        name,
+        rate: figures.rate(),
+        share: spent.map(|spent| 100.0 * spent / figures.seconds),
+        latency: Latency::of(&figures),
+        late: figures.late,
     })
 }
 
@@ -89,20 +131,22 @@ pub(crate) async fn point(bench: &Bench, world: World, seconds: u64, load: (usiz
     let target = bench.as_front_proxy(stage.port)?;
     let length = Duration::from_secs(seconds);
     let busy = throughput("", (&target, Some(stage.id())), &questions, load, length).await?;
-    let (queries, cpu) = (stage.source.queries(), stage.cpu()?);
+    let queries = stage.source.queries();
     // Long enough for every signal to be refreshed, and for the smallest set to be asked.
     let length = length.max(Duration::from_secs_f64(PERIOD));
     let pace = Pace::PerSecond(f64::from(world.hpas) / PERIOD);
-    let calm = drive::run(&target, &questions, load.0, pace, length).await?;
+    let (began, asked) = (Instant::now(), (&target, Some(stage.id())));
+    let calm = paced(String::new(), asked, &questions, (load.0, pace), length).await?;
+    let queries = (stage.source.queries() - queries) as f64 / began.elapsed().as_secs_f64();
     Ok(Point {
         world,
         ready: stage.start.as_secs_f64(),
         warm,
         per_core: busy.per_core.unwrap_or_default(),
         busy: busy.latency,
-        share: 100.0 * (stage.cpu()? - cpu) / calm.seconds,
-        calm: Latency::of(&calm),
-        queries: 60.0 * (stage.source.queries() - queries) as f64 / calm.seconds,
+        share: calm.share.unwrap_or_default(),
+        calm: calm.latency,
+        queries: 60.0 * queries,
         memory: stage.memory()?,
     })
 }

@@ -7,9 +7,9 @@ use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum as _;
 
 use super::drive::{self, Pace};
-use super::measure::{self, Latency, Throughput};
+use super::measure::{self, Paced, Throughput};
 use super::nginx::Nginx;
-use super::report::{Paced, Report};
+use super::report::Report;
 use super::stage::Bench;
 use super::world::World;
 use super::{Args, Part, lag, plot, process};
@@ -137,20 +137,17 @@ async fn latency(args: &Args, bench: &Bench) -> Result<Vec<Paced>> {
     let nginx = Nginx::start(bench, &questions, &answers).await?;
     let length = Duration::from_secs(args.seconds * 4);
     let pace = Pace::PerSecond(PER_SECOND);
-    let mut all = Vec::new();
-    let mut take = |name: String, figures: drive::Figures| {
-        all.push(Paced { name, rate: figures.rate(), latency: Latency::of(&figures), late: figures.late });
-    };
-    let figures = drive::run(&proxy, &questions, args.connections, pace, length).await?;
-    take(format!("Inferometer, {} metrics", questions.len()), figures);
+    let load = (args.connections, pace);
+    let own = (&proxy, Some(stage.id()));
+    let name = format!("Inferometer, {} metrics", questions.len());
+    let mut all = vec![measure::paced(name, own, &questions, load, length).await?];
     if let Some(nginx) = &nginx {
-        let target = nginx.target(proxy.headers.clone())?;
-        let figures = drive::run(&target, &questions, args.connections, pace, length).await?;
-        take("nginx, one worker".to_owned(), figures);
+        let target = (&nginx.target(proxy.headers.clone())?, Some(nginx.id()));
+        all.push(measure::paced("nginx, one worker".to_owned(), target, &questions, load, length).await?);
     }
     for other in args.compare.others()? {
-        let figures = drive::run(&other.target, &other.questions, args.connections, pace, length).await?;
-        take(other.name, figures);
+        let target = (&other.target, other.process);
+        all.push(measure::paced(other.name, target, &other.questions, load, length).await?);
     }
     // The controller: one connection, five workers.
     let (limit, name) = if args.rate > 0.0 {
@@ -158,6 +155,6 @@ async fn latency(args: &Args, bench: &Bench) -> Result<Vec<Paced>> {
     } else {
         (Pace::AtOnce(drive::WORKERS), "Inferometer, HPA controller without a limit".to_owned())
     };
-    take(name, drive::run(&proxy, &questions, 1, limit, length).await?);
+    all.push(measure::paced(name, own, &questions, (1, limit), length).await?);
     Ok(all)
 }

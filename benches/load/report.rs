@@ -6,7 +6,7 @@ use std::fs;
 use serde::Serialize;
 
 use super::lag;
-use super::measure::{Latency, PERIOD, Point, Set, Throughput};
+use super::measure::{Latency, PERIOD, Paced, Point, Set, Throughput};
 
 /// All that was measured.
 #[derive(Serialize)]
@@ -17,17 +17,6 @@ pub(crate) struct Report {
     pub(crate) set: Option<Set>,
     pub(crate) sizes: Vec<Point>,
     pub(crate) lag: Vec<lag::Way>,
-}
-
-/// Who was asked at a certain pace.
-#[derive(Debug, Serialize)]
-pub(crate) struct Paced {
-    pub(crate) name: String,
-    /// Answers a second.
-    pub(crate) rate: f64,
-    pub(crate) latency: Latency,
-    /// The latest that a request was sent after its time, in seconds.
-    pub(crate) late: f64,
 }
 
 impl Report {
@@ -95,13 +84,14 @@ impl Report {
         if self.paced.is_empty() {
             return;
         }
-        page.push_str("\n| at a pace | answers | answers/s | p50 | p99 | p99.9 | latest request |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n");
+        page.push_str("\n| at a pace | answers | answers/s | processor, of one core | p50 | p99 | p99.9 | latest request |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
         for one in &self.paced {
             let Latency { p50, p99, p999, answers } = one.latency;
             let late = one.late * 1e3;
+            let share = one.share.map_or_else(|| "unknown".to_owned(), |share| format!("{share:.1} %"));
             let _ = writeln!(
                 page,
-                "| {} | {answers} | {:.0} | {p50} µs | {p99} µs | {p999} µs | {late:.1} ms |",
+                "| {} | {answers} | {:.0} | {share} | {p50} µs | {p99} µs | {p999} µs | {late:.1} ms |",
                 one.name, one.rate
             );
         }

@@ -123,25 +123,11 @@ fn address_in(text: &str) -> Option<IpAddr> {
     text.parse().or_else(|_| by_port()).ok()
 }
 
-/// Where a series was scraped: the job, and host and port of the instance.
-#[derive(PartialEq)]
-struct Target {
-    job: Option<Arc<str>>,
-    host: String,
-    port: String,
-}
-
-impl Target {
-    fn of(labels: &Labels) -> Self {
-        let instance = labels.get("instance").unwrap_or_default();
-        let (host, port) = instance.rsplit_once(':').unwrap_or((instance, ""));
-        Self { job: labels.shared("job").cloned(), host: host.to_owned(), port: port.to_owned() }
-    }
-
-    /// Another port of the same pod, scraped by the same job.
-    fn is_beside(&self, other: &Self) -> bool {
-        self.job == other.job && self.host == other.host && self.port != other.port
-    }
+/// By what and where a series was scraped: the job and the host of the instance, and its port.
+fn target(labels: &Labels) -> ((Option<&str>, &str), &str) {
+    let instance = labels.get("instance").unwrap_or_default();
+    let (host, port) = instance.rsplit_once(':').unwrap_or((instance, ""));
+    ((labels.get("job"), host), port)
 }
 
 /// Leaves out what is one series of a pod, scraped several times: the freshest stays.
@@ -164,12 +150,10 @@ fn leave_out_repeated(rows: &mut Vec<Arriving>) {
         others.push(first);
         let (at, labels) = (|index: usize| rows[index].at, |index: usize| &rows[index].labels);
         others.sort_by(|&a, &b| at(b).cmp(&at(a)).then_with(|| labels(a).cmp(labels(b))));
-        let mut kept: Vec<Target> = Vec::new();
+        let (mut freshest, mut ports) = (None, HashSet::new());
         for index in others {
-            let target = Target::of(labels(index));
-            if kept.iter().all(|other| target.is_beside(other)) {
-                kept.push(target);
-            } else {
+            let (scraped, port) = target(labels(index));
+            if *freshest.get_or_insert(scraped) != scraped || !ports.insert(port) {
                 repeated.insert(index);
             }
         }

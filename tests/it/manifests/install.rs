@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use super::render::{list, name, of_kind, only, overlay, overlays, text};
+use super::render::{helm, list, name, of_kind, only, overlay, overlays, text};
 use crate::support::command::inferometer;
 
 /// The rules of every role that is made here.
@@ -205,6 +205,23 @@ fn the_binary_knows_the_flags_it_is_started_with() {
             assert!(help.contains(&format!("{flag} <")), "{overlay_name}: {flag} is not a flag of serve");
         }
     }
+}
+
+#[test]
+fn another_name_of_the_hpa_controller_is_told_to_the_binary_and_to_rbac() {
+    let users = json!(["system:serviceaccount:kube-system:scaler", "scaler"]);
+    let objects = helm(&json!({ "hpaControllers": users })).expect("the chart");
+    let arguments = list(only(&objects, "Deployment"), "/spec/template/spec/containers/0/args");
+    let told = arguments.iter().filter_map(|argument| argument.as_str()?.strip_prefix("--hpa-controller="));
+    assert_eq!(json!(told.collect::<Vec<_>>()), users);
+    let bindings = of_kind(&objects, "ClusterRoleBinding");
+    let binding = bindings
+        .iter()
+        .find(|one| text(one, "/roleRef/name") == "inferometer:hpa-controller")
+        .expect("its binding");
+    let bound: Vec<&str> = list(binding, "/subjects").iter().map(|subject| text(subject, "/name")).collect();
+    assert_eq!(json!(bound), users);
+    assert!(list(binding, "/subjects").iter().all(|subject| text(subject, "/kind") == "User"));
 }
 
 #[test]
