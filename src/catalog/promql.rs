@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use promql_parser::label::Matchers;
+use promql_parser::parser::token::T_COUNT_VALUES;
 use promql_parser::parser::{AtModifier, Expr, VectorSelector, parse};
 
 use super::series;
@@ -143,6 +144,38 @@ fn compile_query(signal: &QuerySignal) -> String {
     query
 }
 
+/// What makes numbers of nothing, or namespaces of other labels.
+const MAKERS: [&str; 5] = ["absent", "absent_over_time", "label_join", "label_replace", "vector"];
+
+/// Whether every number of a query comes from samples whose times are asked for, of the namespace that it names.
+pub fn is_of_samples(promql: &str) -> bool {
+    fn is_so(expr: &Expr) -> bool {
+        match expr {
+            Expr::VectorSelector(selector) => is_timed(selector),
+            Expr::MatrixSelector(matrix) => is_timed(&matrix.vs),
+            Expr::Subquery(subquery) => {
+                subquery.offset.is_none() && subquery.at.is_none() && is_so(&subquery.expr)
+            }
+            Expr::Aggregate(aggregate) => aggregate.op.id() != T_COUNT_VALUES && is_so(&aggregate.expr),
+            Expr::Unary(unary) => is_so(&unary.expr),
+            Expr::Paren(paren) => is_so(&paren.expr),
+            Expr::Binary(binary) => is_so(&binary.lhs) && is_so(&binary.rhs),
+            Expr::Call(call) => {
+                !MAKERS.contains(&call.func.name) && call.args.args.iter().all(|argument| is_so(argument))
+            }
+            Expr::NumberLiteral(_) | Expr::StringLiteral(_) => true,
+            Expr::Extension(_) => false,
+        }
+    }
+    parse(promql).is_ok_and(|expr| is_so(&expr))
+}
+
+/// Whether the time of its samples can be asked for, and tells how fresh the source is. Of several names at once,
+/// `timestamp` would make series that nothing tells apart.
+fn is_timed(selector: &VectorSelector) -> bool {
+    selector.offset.is_none() && selector.at.is_none() && selector.name.is_some()
+}
+
 /// The instant selectors behind an expression, each once. Those that look elsewhere in time
 /// (`offset`, `@`) say nothing of how fresh the source is and are left out.
 fn selectors(promql: &str) -> Vec<String> {
@@ -175,9 +208,7 @@ fn selectors(promql: &str) -> Vec<String> {
     let mut seen = HashSet::new();
     found
         .into_iter()
-        .filter(|selector| selector.offset.is_none() && selector.at.is_none())
-        // Of several names at once, `timestamp` would make series that nothing tells apart.
-        .filter(|selector| selector.name.is_some())
+        .filter(|selector| is_timed(selector))
         .map(ToString::to_string)
         .filter(|text| seen.insert(text.clone()))
         .collect()

@@ -57,7 +57,9 @@ pub struct Snapshot {
     /// Until then the numbers are not believed: the window is not covered by samples, or a source
     /// that lost its memory has not scraped everything again.
     pub usable_from: Option<Timestamp>,
-    /// Until then a source that lost its memory may not have seen what is there.
+    /// When the source answered again after an outage, while it may not have seen again what is there.
+    pub back_at: Option<Timestamp>,
+    /// Until then a source that lost its memory, or was away, may not have seen what is there.
     pub settled_from: Option<Timestamp>,
     /// How many series there were before that; more than there can be where nobody knows.
     pub expected: usize,
@@ -145,12 +147,20 @@ impl Snapshot {
         let cadence = set.cadence();
         let told = new.memory.and_then(|memory| memory.scrapes_every);
         let renewal = self.cadence.or(told).or(cadence).unwrap_or(ASSUMED_CADENCE).min(SLOWEST_CADENCE);
-        let settled_from = first_scrape.map(|first| first.plus(renewal)).filter(ahead);
+        // After a long outage also a source that remembers shows only what it has scraped again: what it knows is
+        // too old to be told.
+        let back_at = was_out.or(self.back_at).filter(|back| ahead(&back.plus(FIRST_SCRAPE + renewal)));
+        let seen_again = back_at.map(|back| back.plus(FIRST_SCRAPE));
+        let settled_from = first_scrape.max(seen_again).map(|first| first.plus(renewal)).filter(ahead);
         let held = match (self.refreshed_at, &self.set) {
             // Who never read it cannot tell half of it from the whole.
             (None, _) => usize::MAX,
             // Only what was there before the restart can have been lost by it.
-            (Some(last), Some(set)) if memory_from.is_some_and(|started| last < started) => set.all().len(),
+            (Some(last), Some(set))
+                if was_out.is_some() || memory_from.is_some_and(|started| last < started) =>
+            {
+                set.all().len()
+            }
             _ => 0,
         };
         let expected = if settled_from.is_some() { self.expected.max(held) } else { 0 };
@@ -172,6 +182,7 @@ impl Snapshot {
             refreshed_at: Some(new.at),
             interval: new.interval,
             usable_from,
+            back_at,
             settled_from,
             expected,
             failure: None,

@@ -38,6 +38,12 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// The same for what goes on from the number that the HPA is told: a negative one that is told as zero is zero.
+    #[must_use]
+    pub fn as_told(self) -> Self {
+        Self { value: self.value.max(0.0), ..self }
+    }
+
     /// The window as the APIs write it, in seconds.
     pub fn window_seconds(&self) -> Option<i64> {
         self.window.map(|window| i64::try_from(window.as_secs()).unwrap_or(i64::MAX))

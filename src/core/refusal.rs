@@ -87,7 +87,8 @@ pub enum Refusal {
         /// Whether the source is known to be well, so that there is none, and not only none seen.
         certain: bool,
     },
-    /// What belongs to the metric cannot be told, since the cluster's pods are not known.
+    /// What belongs to the metric cannot be told: the cluster's pods are not known, or what is asked for was scraped
+    /// in two ways.
     #[error("{metric}: {reason}")]
     Unlisted {
         /// The metric asked for.

@@ -14,6 +14,7 @@ mod builder;
 mod cells;
 mod layout;
 mod lost;
+pub use arrange::is_of_scrape;
 pub use builder::Builder;
 pub use cells::Cells;
 pub use layout::{Layout, Skeleton};
@@ -221,6 +222,11 @@ impl Silent {
         self.labels.get("instance").unwrap_or("without address")
     }
 
+    /// Whether it told `series`, or is that series itself, which its source lost.
+    fn told(&self, series: &Series) -> bool {
+        self.is_source_of(series) || self.labels == series.labels
+    }
+
     /// Whether `series` was told by this target.
     pub fn is_source_of(&self, series: &Series) -> bool {
         let told_by =
@@ -238,6 +244,8 @@ pub struct SeriesSet {
     layout: Layout,
     clock_offset: i64,
     silent: Vec<Silent>,
+    /// Labels of series that were left out as scraped twice, each with those of the one that stands for it.
+    passed_over: Vec<(Labels, Labels)>,
 }
 
 impl SeriesSet {
@@ -250,6 +258,11 @@ impl SeriesSet {
     /// The targets that do not answer.
     pub fn silent(&self) -> &[Silent] {
         &self.silent
+    }
+
+    /// Labels of series that are one scraped twice, and of the one that is here instead.
+    pub fn passed_over(&self) -> &[(Labels, Labels)] {
+        &self.passed_over
     }
 
     /// What each cell of a series holds; buckets come in rising order of their bound.
@@ -310,7 +323,7 @@ impl SeriesSet {
     /// its sample times, where it was renewed; otherwise what was known of it stays.
     ///
     /// Each series by itself, because one signal may be scraped at several paces. `after_silence`: the
-    /// gap is then the length of the silence and teaches nothing.
+    /// gap is then the length of the silence and teaches nothing, as that of a target which was silent by itself.
     #[must_use]
     pub fn learning_from(mut self, previous: &Self, after_silence: bool) -> Self {
         let mut earlier = previous.series.iter().peekable();
@@ -332,8 +345,10 @@ impl SeriesSet {
             // The longest gap, slowly forgotten: two servers that scrape out of step and answer by
             // turns show short gaps among the long ones.
             let remembered = old.renewed_every - old.renewed_every / 8;
-            series.renewed_every =
-                if gap == 0 || after_silence { old.renewed_every } else { gap.max(remembered) };
+            // Looked up only where it matters: most gaps are as long as the one before.
+            let was_silent = || previous.silent.iter().any(|silent| silent.known && silent.told(old));
+            let teaches = gap > 0 && !after_silence && (gap / 2 <= old.renewed_every || !was_silent());
+            series.renewed_every = if teaches { gap.max(remembered) } else { old.renewed_every };
             series.lapsed = !series.has_number() && (old.lapsed || old.has_number());
         }
         if paired == self.series.len() && paired == previous.series.len() {

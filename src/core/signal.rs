@@ -182,6 +182,9 @@ pub struct QuerySignal {
     pub element: Element,
     /// Whether the age of the samples behind it matters; otherwise it is as old as its evaluation.
     pub timed: bool,
+    /// Whether each number comes from samples of the namespace that it names: then one without such a sample is
+    /// what a range window remembers of series that are gone.
+    pub of_samples: bool,
 }
 
 /// A signal over keys of a Redis server: one series for each key, in the label `key`.

@@ -159,6 +159,7 @@ impl Engine {
         let context = self.context(ask, &binding);
         let known = gathered.known(&binding);
         let evaluated = compose(&known, context.question, &context.facts, context.now, None);
+        let evaluated = evaluated.map(Reading::as_told);
         drop(known);
         let reading = self.guarded(ask, &binding, &context, evaluated, None)?;
         let stamp = Self::stamp(ask, generation, gathered, &context, reading.expires);
@@ -183,7 +184,7 @@ impl Engine {
         let mut refused = None;
         for (name, outcome) in each {
             match outcome {
-                Ok(reading) => readings.push((name, reading)),
+                Ok(reading) => readings.push((name, reading.as_told())),
                 // What has no number of its own is left out; the HPA counts it the cautious way.
                 Err(refusal) => refused = Some(refusal),
             }
@@ -299,6 +300,7 @@ impl Engine {
         let mut derivation = Derivation::default();
         let known = gathered.known(&binding);
         let evaluated = compose(&known, context.question, &context.facts, now, Some(&mut derivation));
+        let evaluated = evaluated.map(Reading::as_told);
         drop(known);
         let mut steps = Vec::new();
         let outcome = self.guarded(ask, &binding, &context, evaluated, Some(&mut steps));

@@ -28,8 +28,13 @@ pub(super) fn encode(world: &World) -> String {
 async fn busy() -> Server {
     let server = Server::new();
     let query = |promql: &str| {
-        let signal =
-            QuerySignal { promql: promql.to_owned(), window: None, element: Element::Series, timed: false };
+        let signal = QuerySignal {
+            promql: promql.to_owned(),
+            window: None,
+            element: Element::Series,
+            timed: false,
+            of_samples: false,
+        };
         let mut metric = like("queue", "mine");
         metric.inputs[0].signal = Arc::new(Signal::Query(signal));
         metric.inputs[0].detect = Arc::default();

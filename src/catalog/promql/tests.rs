@@ -126,7 +126,13 @@ fn one_coverage_has_one_query() {
 #[test]
 fn a_users_query_is_kept_as_it_is_with_the_times_behind_it() {
     let compiled = |promql: &str, timed| {
-        let signal = QuerySignal { promql: promql.into(), window: None, element: Element::Pod, timed };
+        let signal = QuerySignal {
+            promql: promql.into(),
+            window: None,
+            element: Element::Pod,
+            timed,
+            of_samples: false,
+        };
         compile(&Signal::Query(signal), &narrowed(&["ml"]))
     };
     let times = |promql: &str| {
@@ -159,6 +165,32 @@ fn a_users_query_is_kept_as_it_is_with_the_times_behind_it() {
             "{promql}"
         );
         assert!(!compiled(promql, false).contains("timestamp"), "{promql}");
+    }
+}
+
+#[test]
+fn what_comes_of_samples_alone_is_known() {
+    for promql in [
+        "sum by (namespace) (rate(a[5m]))",
+        "a / on (namespace) b * 100",
+        "quantile_over_time(0.9, a[5m])",
+        "max_over_time(sum(a)[5m:1m])",
+        "topk(3, -(a))",
+    ] {
+        assert!(is_of_samples(promql), "{promql}");
+    }
+    for promql in [
+        "sum(rate(a[5m])) or vector(0)",
+        "absent(a)",
+        "rate(a[5m] offset 1h)",
+        "a @ 1700000000",
+        "max_over_time(sum(a)[5m:1m] @ end())",
+        "label_replace(rate(a[5m]), \"namespace\", \"$1\", \"team\", \"(.*)\")",
+        "count_values(\"namespace\", a)",
+        "rate({__name__=~\"a|b\"}[5m])",
+        "a +",
+    ] {
+        assert!(!is_of_samples(promql), "{promql}");
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) fn check(bytes: &[u8]) {
         window: query.window,
         element: Element::Pod,
         timed: true,
+        of_samples: false,
     });
     let asked = compile(&signal, &Coverage::Cluster);
     if let Err(error) = parse_expr(&asked) {

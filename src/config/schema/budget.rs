@@ -207,6 +207,8 @@ fn query(
         window: query.window,
         element: Element::Series,
         timed: true,
+        // What was spent stays spent, whoever is gone.
+        of_samples: false,
     };
     let metric = Metric {
         name: "".into(),

@@ -1,8 +1,10 @@
 //! A metric of a user's own PromQL.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::metric::Fields;
+use crate::catalog::promql::is_of_samples;
 use crate::config::decode::{accept, string};
 use crate::config::promql::{self, Query};
 use crate::config::{Diagnostics, Node};
@@ -11,6 +13,9 @@ use crate::core::metric::{
     Aggregate, Direction, Formula, Input, Metric, Missing, Scope, Semantics, Weighted,
 };
 use crate::core::signal::{Element, QuerySignal, Signal};
+
+/// What a window up to this long remembers of series that are gone is not wanted; of a longer one it is.
+const RECENT: Duration = Duration::from_mins(10);
 
 /// The unit of a query that states none.
 const NO_UNIT: &str = "unspecified";
@@ -37,7 +42,10 @@ pub(super) fn metric(diags: &mut Diagnostics, fields: &Fields<'_>, node: &Node) 
     let unit: Arc<str> = fields.unit.as_ref().map_or(NO_UNIT, |unit| &unit.value).into();
     let ratio = (unit.as_ref() == "ratio").then_some((0.0, 1.0));
     let source = fields.source.as_ref().map_or("promql", |source| &source.value);
-    let signal = QuerySignal { promql: query.text.clone(), window: query.window, element, timed: true };
+    let is_short = query.window.is_some_and(|window| window <= RECENT);
+    let of_samples = is_short && is_of_samples(&query.text);
+    let signal =
+        QuerySignal { promql: query.text.clone(), window: query.window, element, timed: true, of_samples };
     let metric = Metric {
         name: fields.name.as_ref().map_or("", |name| &name.value).into(),
         help: "A query of the configuration.".into(),

@@ -8,7 +8,8 @@ use crate::core::freshness::{Coverage, Snapshot};
 use crate::core::metric::{Input, Scope};
 use crate::core::reading::{InputStep, TransitionStep};
 use crate::core::refusal::Refusal;
-use crate::core::series::{Acquaintance, Series, SeriesSet, Silent};
+use crate::core::selector::Requirement;
+use crate::core::series::{Acquaintance, Labels, Series, SeriesSet, is_of_scrape};
 use crate::core::signal::Signal;
 use crate::core::workload::{Knowledge, Pod};
 
@@ -73,17 +74,13 @@ impl Run<'_> {
             return Err(self.unread(&input.signal, snapshot));
         }
         // A pod that does not answer takes nothing from the other pods' own numbers.
-        let is_unknown = |one: &&Silent| !one.known && self.concerns(one, input);
         if each != Some("pod")
-            && let Some(silent) = set.silent().iter().find(is_unknown)
+            && let Some(silent) = set.silent().iter().find(|one| self.is_unheard(one, input))
         {
-            return Err(Refusal::Silent {
-                metric: self.metric.name.to_string(),
-                signal: input.signal.to_string(),
-                source_name: self.source_name.to_owned(),
-                target: silent.name().to_owned(),
-                cause: silent.cause.to_string(),
-            });
+            return Err(self.silent(silent, input));
+        }
+        if let Some(reason) = self.passed_over(set, place) {
+            return Err(Refusal::Unlisted { metric: self.metric.name.to_string(), reason });
         }
         // A set that was read before its window was covered does not become right by getting old.
         if let Some(until) = snapshot.usable_from {
@@ -153,7 +150,7 @@ impl Run<'_> {
             // A schedule is nobody's: a selector only tells those apart who ask for it.
             let is_clocks =
                 matches!(*input.signal, Signal::Schedule(_)) && matches!(self.question.whom, Whom::All);
-            if is_clocks || self.is_asked_for(series, pod.as_deref()) {
+            if is_clocks || self.is_asked_for(&series.labels, pod.as_deref()) {
                 picked.indexes.push(index);
             }
         }
@@ -179,8 +176,35 @@ impl Run<'_> {
         }
     }
 
-    fn is_asked_for(&self, series: &Series, pod: Option<&Pod>) -> bool {
-        let own = |key: &str| series.labels.get(key);
+    /// Why what is asked for cannot be told: it is asked for by how it was scraped, and was scraped otherwise too.
+    /// Which of the two counts is chosen by their freshness, not by the question.
+    fn passed_over(&self, set: &SeriesSet, place: Option<&str>) -> Option<String> {
+        if set.passed_over().is_empty() {
+            return None;
+        }
+        let Question { selector, whom, pods, .. } = self.question;
+        let object = if let Whom::Object { key, .. } = whom { Some(key) } else { None };
+        let mut keys = selector.requirements().iter().map(Requirement::key).chain(object);
+        let by = keys.find(|key| is_of_scrape(key))?;
+        let is_lost = |(out, kept): &&(Labels, Labels)| {
+            let pod = pods.zip(out.get("namespace").zip(out.get("pod")));
+            let pod = pod.and_then(|(pods, (namespace, name))| pods.pod(namespace, name));
+            let (pod, counts) = (pod.as_deref(), pod.as_ref().map_or(pods.is_none(), |pod| pod.counts));
+            let is_here = place.is_none_or(|place| out.get("namespace") == Some(place));
+            counts && is_here && self.is_asked_for(out, pod) && !self.is_asked_for(kept, pod)
+        };
+        let (out, kept) = set.passed_over().iter().find(is_lost)?;
+        let told = |labels: &Labels| labels.get(by).unwrap_or("none").to_owned();
+        Some(format!(
+            "pod {} is scraped more than once and counts once, by {by} {} and not {}: scrape it once, or do not ask by {by}",
+            out.get("pod").unwrap_or_default(),
+            told(kept),
+            told(out)
+        ))
+    }
+
+    fn is_asked_for(&self, labels: &Labels, pod: Option<&Pod>) -> bool {
+        let own = |key: &str| labels.get(key);
         let label = |key: &str| own(key).or_else(|| pod.and_then(|pod| pod.label(key)));
         let Question { selector, whom, pods, .. } = self.question;
         let is_theirs = match whom {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Each, Question, evaluate, evaluate_each, quantity};
+use super::{Each, Question, Run, evaluate, evaluate_each, quantity};
 use crate::core::composite::{Composite, Fact, Part, WhenMissing};
 use crate::core::expression::{Expression, Missing};
 use crate::core::freshness::Snapshot;
@@ -201,6 +201,19 @@ impl Composed<'_, '_> {
         })
     }
 
+    /// The targets behind these numbers that have not told any yet, each with its pod, if that is known, and why what
+    /// it would tell is not.
+    fn unheard<'k>(&self, known: &'k Known<'_>, found: &mut Vec<(Option<&'k str>, Refusal)>) {
+        let Known { metric, source_name, inputs, parts } = known;
+        let run = Run { metric, question: self.question, source_name, now: self.now, steps: None };
+        for (input, snapshot) in inputs {
+            let silent = snapshot.set.iter().flat_map(|set| set.silent());
+            let unheard = silent.filter(|one| run.is_unheard(one, input));
+            found.extend(unheard.map(|one| (one.labels.get("pod"), run.silent(one, input))));
+        }
+        parts.iter().for_each(|part| self.unheard(part, found));
+    }
+
     fn put_facts(&self, value: &Expression, values: &mut [Option<f64>], ages: &Ages) -> Result<(), Refusal> {
         let first = self.composite.parts.len();
         let facts = first..first + Fact::ALL.len();
@@ -287,10 +300,22 @@ impl Composed<'_, '_> {
             let reason = format!("none of its parts names a {key}");
             return Err(Refusal::NoSeries { metric: metric.name.to_string(), reason, certain: false });
         }
+        let mut unheard = vec![Vec::new(); count];
+        if key == "pod" {
+            for index in value.uses().iter().copied().filter(|index| *index < count) {
+                self.unheard(&self.known.parts[index], &mut unheard[index]);
+            }
+        }
         let one = |name: &String| -> Result<Reading, Refusal> {
             let mut ages = Ages { ..whole };
             let mut values = common.clone();
             for (index, table) in tables.iter().enumerate() {
+                let has_own = table.as_ref().is_some_and(|table| table.contains_key(name));
+                let mut unheard = unheard[index].iter().filter(|_| !has_own);
+                // Nothing stands for what is there and not known.
+                if let Some((_, refusal)) = unheard.find(|(pod, _)| pod.is_none_or(|pod| pod == name)) {
+                    self.without(&self.composite.parts[index], refusal.clone(), &mut ages)?;
+                }
                 let Some(table) = table else { continue };
                 let nothing = || Refusal::Incomplete {
                     metric: metric.name.to_string(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Question, Run, Whom};
 use crate::core::freshness::Snapshot;
 use crate::core::metric::{Input, Scope};
+use crate::core::refusal::Refusal;
 use crate::core::series::Silent;
 use crate::core::signal::Element;
 use crate::core::workload::Knowledge;
@@ -13,6 +14,22 @@ use crate::core::workload::Knowledge;
 const MOST: usize = 20;
 
 impl Run<'_> {
+    /// Whether a target may have what is asked for and has not told it yet.
+    pub(super) fn is_unheard(&self, silent: &Silent, input: &Input) -> bool {
+        !silent.known && self.concerns(silent, input)
+    }
+
+    /// The refusal of a number that a target may have.
+    pub(super) fn silent(&self, silent: &Silent, input: &Input) -> Refusal {
+        Refusal::Silent {
+            metric: self.metric.name.to_string(),
+            signal: input.signal.to_string(),
+            source_name: self.source_name.to_owned(),
+            target: silent.name().to_owned(),
+            cause: silent.cause.to_string(),
+        }
+    }
+
     /// Whether a target that does not answer may have what is asked for.
     pub(super) fn concerns(&self, silent: &Silent, input: &Input) -> bool {
         let Question { namespace, selector, whom, pods } = self.question;

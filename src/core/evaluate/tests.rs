@@ -264,6 +264,9 @@ fn idleness_and_negatives_are_zero_by_choice() {
     assert_eq!(negative().refusal().reason(), "unservable");
     let clamped = negative().with(|metric| metric.negative = Missing::Zero).reading();
     assert_eq!((clamped.value, clamped.quantity.milli()), (-3.0, 0), "the HPA is told 0, people the truth");
+    assert_eq!(clamped.clone().as_told().value, 0.0, "what goes on from it goes on from what was told");
+    let positive = Ask::waiting(Rows::default().row("namespace=ml,pod=a", 5.0, &[3.0]).by_pod()).reading();
+    assert_eq!(positive.clone().as_told(), positive);
 }
 
 #[test]

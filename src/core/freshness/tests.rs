@@ -213,6 +213,31 @@ fn a_gauge_that_lost_series_to_a_restart_waits_until_they_can_be_back() {
     assert!(!all.is_well(at(117.0)) && all.is_well(at(121.0)), "until then an absence means nothing");
 }
 
+/// A source that remembers knows nothing young enough after a long outage, and one that does not tell of its start
+/// may have lost all.
+#[test]
+fn a_gauge_that_lost_series_to_an_outage_waits_until_they_can_be_back() {
+    let signal = waiting();
+    let first = Snapshot::default().refreshed(&signal, pods(0.0, 4), BOUND);
+    let before = first.refreshed(&signal, pods(15.0, 4), BOUND).failed("down".into());
+    let whole = before.refreshed(&signal, pods(400.0, 4), BOUND);
+    assert_eq!(whole.usable_from, None, "nothing is missing");
+    let half = before.refreshed(&signal, pods(400.0, 2), BOUND);
+    // Five seconds until it looks for targets, and one scrape interval.
+    assert_eq!(half.usable_from, Some(at(420.0)));
+    assert!(!half.is_well(at(401.0)), "an absence means nothing either");
+    let most = half.refreshed(&signal, pods(410.0, 3), BOUND);
+    assert_eq!(most.usable_from, Some(at(420.0)), "compared with what was there before");
+    assert_eq!(most.failed("again".into()).usable_from, Some(at(420.0)));
+    let all = most.refreshed(&signal, pods(412.0, 4), BOUND);
+    assert_eq!(all.usable_from, None, "all are back");
+    let fewer = most.refreshed(&signal, pods(421.0, 3), BOUND);
+    assert_eq!(fewer.usable_from, None, "what is not back by then has gone");
+    assert!(fewer.is_well(at(421.0)));
+    let brief = before.refreshed(&signal, pods(60.0, 2), BOUND);
+    assert_eq!(brief.usable_from, None, "within its bound a silence is no outage");
+}
+
 #[test]
 fn a_gauge_that_was_never_read_waits_until_a_young_source_has_found_all() {
     let signal = waiting();

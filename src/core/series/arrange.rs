@@ -1,8 +1,8 @@
 //! From rows to an indexed set: each series of a pod once, in order, its element numbered; and pods found
 //! by their addresses.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -27,6 +27,9 @@ const PLUMBING: [&str; 11] = [
     "service",
 ];
 
+/// What several servers that scrape the same add.
+const REPLICAS: [&str; 4] = ["__replica__", "prometheus", "prometheus_replica", "receive_replica"];
+
 /// One series on its way into a set.
 pub(super) struct Arriving {
     pub(super) labels: Labels,
@@ -47,7 +50,7 @@ impl SeriesSet {
         element: &Element,
         clock_offset: i64,
     ) -> (Self, Vec<u32>) {
-        leave_out_repeated(&mut rows);
+        let passed_over = leave_out_repeated(&mut rows);
         rows.sort_by(|a, b| order(&a.labels).cmp(&order(&b.labels)));
 
         let mut numbering = Numbering::default();
@@ -66,7 +69,7 @@ impl SeriesSet {
             }
         }
         let (namespaces, layout) = (Arc::new(namespaces), Layout::default());
-        (Self { columns, series, namespaces, layout, clock_offset, silent: Vec::new() }, numbers)
+        (Self { columns, series, namespaces, layout, clock_offset, silent: Vec::new(), passed_over }, numbers)
     }
 
     /// Gives series that name no pod the one that has their address, as `find` (namespace and name by
@@ -94,7 +97,7 @@ impl SeriesSet {
         if !self.series.iter().any(|series| pod_of(&series.labels).is_some()) {
             return self;
         }
-        let Self { columns, series, clock_offset, silent, .. } = self;
+        let Self { columns, series, clock_offset, silent, passed_over, .. } = self;
         let rows = series.into_iter().map(|one| {
             let pod = pod_of(&one.labels);
             let labels = match pod {
@@ -109,8 +112,15 @@ impl SeriesSet {
             };
             Arriving { labels, at: one.at, cells: one.cells.to_vec(), number: 0 }
         });
-        Self::arranged(columns, rows.collect(), signal.element(), clock_offset).0.with_silent(silent)
+        let (mut set, _) = Self::arranged(columns, rows.collect(), signal.element(), clock_offset);
+        set.passed_over.extend(passed_over);
+        set.with_silent(silent)
     }
+}
+
+/// Whether a label tells how a series was scraped, and of one scraped twice only one counts.
+pub fn is_of_scrape(label: &str) -> bool {
+    PLUMBING.contains(&label)
 }
 
 /// Where the address of whoever tells a series may stand, in the order of trust: the first is the scraper's,
@@ -123,18 +133,20 @@ fn address_in(text: &str) -> Option<IpAddr> {
     text.parse().or_else(|_| by_port()).ok()
 }
 
-/// By what and where a series was scraped: the job and the host of the instance, and its port.
-fn target(labels: &Labels) -> ((Option<&str>, &str), &str) {
+/// By what and where a series was scraped, the job and the host of the instance; and what tells it from others
+/// there: the port, and what a page may say of its own series where a scrape says nothing of it.
+fn target(labels: &Labels) -> ((Option<&str>, &str), (&str, [Option<&str>; 2])) {
     let instance = labels.get("instance").unwrap_or_default();
     let (host, port) = instance.rsplit_once(':').unwrap_or((instance, ""));
-    ((labels.get("job"), host), port)
+    ((labels.get("job"), host), (port, ["container", "endpoint"].map(|name| labels.get(name))))
 }
 
-/// Leaves out what is one series of a pod, scraped several times: the freshest stays.
+/// Leaves out what is one series of a pod, scraped several times: the freshest stays. What was left out, each with
+/// what stands for it.
 ///
 /// Another job, or another address of the same pod (it was made anew), is another view of the same thing;
-/// another port within one job is another thing, as are several containers.
-fn leave_out_repeated(rows: &mut Vec<Arriving>) {
+/// another port within one job is another thing, as is another container or endpoint.
+fn leave_out_repeated(rows: &mut Vec<Arriving>) -> Vec<(Labels, Labels)> {
     let mut alike: HashMap<Labels, (usize, Vec<usize>)> = HashMap::with_capacity(rows.len());
     for (index, row) in rows.iter().enumerate() {
         // Without a pod, the instance is all there is to tell replicas apart.
@@ -145,26 +157,37 @@ fn leave_out_repeated(rows: &mut Vec<Arriving>) {
             }
         }
     }
-    let mut repeated = HashSet::new();
+    let mut repeated = HashMap::new();
     for (first, mut others) in alike.into_values().filter(|(_, others)| !others.is_empty()) {
         others.push(first);
         let (at, labels) = (|index: usize| rows[index].at, |index: usize| &rows[index].labels);
         others.sort_by(|&a, &b| at(b).cmp(&at(a)).then_with(|| labels(a).cmp(labels(b))));
-        let (mut freshest, mut ports) = (None, HashSet::new());
-        for index in others {
-            let (scraped, port) = target(labels(index));
-            if *freshest.get_or_insert(scraped) != scraped || !ports.insert(port) {
-                repeated.insert(index);
+        let (freshest, _) = target(labels(others[0]));
+        let mut parts = HashMap::new();
+        let mut left_out = Vec::new();
+        for &index in &others {
+            let (scraped, part) = target(labels(index));
+            match parts.entry(part) {
+                Entry::Vacant(vacant) if scraped == freshest => drop(vacant.insert(index)),
+                _ => left_out.push((index, part)),
             }
         }
+        let stands_for = |part| *parts.get(&part).unwrap_or(&others[0]);
+        repeated.extend(left_out.into_iter().map(|(index, part)| (index, stands_for(part))));
     }
+    let labels = |index: usize| rows[index].labels.clone();
+    let passed_over = repeated.iter().map(|(&index, &kept)| (labels(index), labels(kept))).collect();
     let mut index = 0..;
-    rows.retain(|_| index.next().is_none_or(|index| !repeated.contains(&index)));
+    rows.retain(|_| index.next().is_none_or(|index| !repeated.contains_key(&index)));
+    passed_over
 }
 
-/// What tells a series of a pod from another once scraping is left out.
+/// What tells a series of a pod from another once scraping is left out. What names neither job nor instance was
+/// made by a query, whose labels are all wanted, but for those of the servers that evaluated it.
 fn identity(labels: &Labels) -> Labels {
-    Labels(labels.0.iter().filter(|(name, _)| !PLUMBING.contains(&name.as_ref())).cloned().collect())
+    let is_scraped = ["instance", "job"].iter().any(|name| labels.get(name).is_some());
+    let left_out = if is_scraped { &PLUMBING[..] } else { &REPLICAS[..] };
+    labels.filtered(|name| !left_out.contains(&name))
 }
 
 /// Numbers elements in the order they are met.

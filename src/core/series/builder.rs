@@ -120,10 +120,10 @@ impl Builder {
         row.number
     }
 
-    /// Gives every series without a time of its own the one that `time_of` finds by its labels.
-    pub fn times_by(&mut self, time_of: impl Fn(&Labels) -> Timestamp) {
+    /// Gives every series without a time of its own the one that `time_of` finds by its labels, if it finds one.
+    pub fn times_by(&mut self, time_of: impl Fn(&Labels) -> Option<Timestamp>) {
         for (labels, row) in &mut self.rows {
-            row.at.get_or_insert_with(|| time_of(labels));
+            row.at = row.at.or_else(|| time_of(labels));
         }
     }
 

@@ -73,6 +73,7 @@ impl Skeleton {
             layout: self.layout.clone(),
             clock_offset,
             silent: Vec::new(),
+            passed_over: Vec::new(),
         }
     }
 }

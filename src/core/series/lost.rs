@@ -68,7 +68,7 @@ impl SeriesSet {
             let cell = |column| from.iter().position(|own| own == column).and_then(|index| cells[index]);
             columns.iter().map(cell).collect()
         };
-        let mut silent = self.silent;
+        let (mut silent, passed_over) = (self.silent, self.passed_over);
         silent.extend(lost.iter().map(|one| Silent {
             labels: one.labels.clone(),
             engine: None,
@@ -84,7 +84,9 @@ impl SeriesSet {
         };
         let fresh = self.series.iter().map(|one| row(one, &self.columns));
         let rows = fresh.chain(lost.iter().map(|one| row(one, &previous.columns))).collect();
-        Self::arranged(columns, rows, signal.element(), clock_offset).0.with_silent(silent)
+        let (mut set, _) = Self::arranged(columns, rows, signal.element(), clock_offset);
+        set.passed_over.extend(passed_over);
+        set.with_silent(silent)
     }
 }
 

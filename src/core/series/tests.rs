@@ -133,7 +133,7 @@ fn times_are_filled_in_where_there_is_none() {
     builder.number(labels("pod=own"), Column::Term(0), 1.0);
     builder.time(labels("pod=own"), at(1.0));
     builder.number(labels("pod=none"), Column::Term(0), 1.0);
-    builder.times_by(|labels| if labels.get("pod") == Some("none") { at(2.0) } else { at(3.0) });
+    builder.times_by(|labels| Some(if labels.get("pod") == Some("none") { at(2.0) } else { at(3.0) }));
     let set = builder.finish(&Element::Pod, &NeutralLabels::default(), 0);
     assert_eq!(set.all().iter().map(|one| one.at).collect::<Vec<_>>(), [at(2.0), at(1.0)]);
 }
@@ -326,6 +326,28 @@ fn how_often_a_series_is_renewed_is_learnt_from_its_own_sample_times() {
     assert_eq!(later(&[("instance=gateway", 32.0)]), Some(30), "without a namespace too");
     assert_eq!(later(&[(A, -5.0)]), None, "time does not run backwards");
     assert_eq!(later(&[]), None);
+}
+
+#[test]
+fn the_silence_of_one_target_is_not_its_pace() {
+    let of = |name: &str| format!("namespace=ml,pod={name},job=j,instance={name}");
+    let set = |a: f64, b: f64| fleet(&[(&of("a"), a), (&of("b"), b)]);
+    let silent = Silent {
+        labels: labels("job=j,instance=b"),
+        engine: None,
+        cause: "timeout".into(),
+        speaks_for_others: false,
+        known: true,
+    };
+    let paces = |set: &SeriesSet| -> Vec<_> {
+        set.all().iter().map(|one| one.cadence().map(|pace| pace.as_secs())).collect()
+    };
+    let known = set(15.0, 15.0).learning_from(&set(0.0, 0.0), false);
+    let held = set(240.0, 15.0).learning_from(&known, false).with_silent(vec![silent]);
+    let back = set(255.0, 255.0).learning_from(&held, false);
+    assert_eq!(paces(&back)[1], Some(15));
+    let slower = set(255.0, 75.0).learning_from(&known, false);
+    assert_eq!(paces(&slower)[1], Some(60), "who was not silent is slower");
 }
 
 #[test]

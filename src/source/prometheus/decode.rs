@@ -263,7 +263,12 @@ impl<'s> Rows<'s> {
         if let (Signal::Query(_) | Signal::Presence(_), Some(evaluated)) = (signal, evaluated) {
             let space_of = |labels: &Labels| spaces.get(&labels.get("namespace").map(Arc::from)).copied();
             let times = Times::new(&times, evaluated);
-            builder.times_by(|labels| times.of(space_of(labels)));
+            let of_samples = matches!(signal, Signal::Query(query) if query.of_samples);
+            let is_memory = |labels: &Labels| labels.get("namespace").is_some() || times.oldest.is_none();
+            builder.times_by(|labels| {
+                let space = space_of(labels);
+                (space.is_some() || !of_samples || !is_memory(labels)).then(|| times.of(space))
+            });
             if trace.is_some() {
                 by_space = Some(builder.rows().map(|(row, labels)| (row, space_of(labels))).collect());
             }

@@ -303,6 +303,7 @@ async fn a_query_is_refused_and_starts_nothing() {
         window: None,
         element: crate::core::signal::Element::Pod,
         timed: true,
+        of_samples: false,
     };
     let refused = world.fetch(&Signal::Query(query)).await.expect_err("refused");
     assert_eq!(refused.kind(), "refused");

@@ -30,7 +30,13 @@ fn rules<'a>(queries: impl Iterator<Item = &'a str>) -> serde_json::Value {
 fn prometheus_parses_every_query_of_the_catalog() {
     let mut queries: Vec<String> = all_queries().into_iter().map(|(_, query)| query).collect();
     for promql in ["vector(1)", "sum by (namespace) (rate(a{b=\"\\\"\"}[5m]))", "a offset 1h"] {
-        let signal = QuerySignal { promql: promql.into(), window: None, element: Element::Pod, timed: true };
+        let signal = QuerySignal {
+            promql: promql.into(),
+            window: None,
+            element: Element::Pod,
+            timed: true,
+            of_samples: false,
+        };
         queries.push(compile(&Signal::Query(signal), &Coverage::Cluster));
     }
     let presence =

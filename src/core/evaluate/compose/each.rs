@@ -9,6 +9,7 @@ use crate::core::evaluate::{Each, Run};
 use crate::core::expression::Expression;
 use crate::core::fold::{self, Folded, Partial};
 use crate::core::metric::{Aggregate, Metric};
+use crate::core::quantity::QuantityError;
 use crate::core::reading::{ElementStep, PartStep};
 use crate::core::refusal::Refusal;
 use crate::core::series::{Labels, Series};
@@ -43,7 +44,15 @@ impl<'a> Composed<'a, '_> {
             }
         }
         ages.elements = ages.elements.max(values.len());
-        fold::aggregate(self.known.metric.aggregate, &mut values).ok_or_else(|| self.nothing())
+        let value =
+            fold::aggregate(self.known.metric.aggregate, &mut values).ok_or_else(|| self.nothing())?;
+        if value.is_finite() {
+            return Ok(value);
+        }
+        Err(Refusal::Unservable {
+            metric: self.known.metric.name.to_string(),
+            cause: QuantityError::NotFinite,
+        })
     }
 
     /// The folded numbers of the elements of each object that `key` names.
@@ -88,8 +97,11 @@ impl<'a> Composed<'a, '_> {
         for mut row in rows.into_values() {
             let name = ElementStep::name_of(&row.of.labels, self.element(each));
             if self.fill(each, &mut row, &name)? {
-                let value = each.evaluate(&row.values).map_err(|missing| self.lacks(missing))?;
-                found.push((name, value, row.of));
+                // Of what is no number an expression could make one that looks like any other.
+                let mut used = each.uses().iter().filter_map(|index| row.values[*index]);
+                let is_sound = used.all(f64::is_finite);
+                let value = if is_sound { each.evaluate(&row.values) } else { Ok(f64::NAN) };
+                found.push((name, value.map_err(|missing| self.lacks(missing))?, row.of));
             }
         }
         Ok(found)
@@ -176,23 +188,33 @@ impl<'a> Composed<'a, '_> {
             Ok(selected) => selected,
             Err(refusal) => return self.without(part, refusal, ages).map(|_| ()),
         };
+        // Of all engines before any is folded: one pod may run two.
+        let mut gathered = BTreeMap::new();
         for one in &selected {
             ages.include(one.at, one.sampled_at, one.expires, one.stale < self.now);
-            self.put(index, part, one, rows)?;
+            self.gather(part, one, &mut gathered)?;
+        }
+        let count = self.composite.parts.len();
+        for (key, (of, gathered)) in gathered {
+            let value = match gathered {
+                Gathered::Pooled(partial) => partial.finish(),
+                Gathered::Values(mut values) => fold::aggregate(part.metric.aggregate, &mut values),
+            };
+            let row = rows.entry(key).or_insert_with(|| Row { of, values: vec![None; count] });
+            row.values[index] = value;
         }
         Ok(())
     }
 
-    fn put(
+    /// Adds the numbers of one input of a part to those of each element.
+    fn gather(
         &self,
-        index: usize,
         part: &Part,
         selected: &Selected<'a>,
-        rows: &mut BTreeMap<Key<'a>, Row<'a>>,
+        gathered: &mut BTreeMap<Key<'a>, (&'a Series, Gathered)>,
     ) -> Result<(), Refusal> {
         let columns = selected.snapshot.set.as_ref().map_or(&[][..], |set| set.columns());
         let element = selected.input.signal.element();
-        let mut gathered: BTreeMap<Key<'a>, (&'a Series, Gathered)> = BTreeMap::new();
         for Folded { first, cells, .. } in &selected.elements {
             let first: &'a Series = first;
             let partial = fold::apply(&selected.input.formula, columns, cells).map_err(|missing| {
@@ -203,16 +225,7 @@ impl<'a> Composed<'a, '_> {
                     missing: series.unwrap_or_else(|| part.name.to_string()),
                 }
             })?;
-            gather(&mut gathered, key(&first.labels, element), first, partial, &part.metric);
-        }
-        let count = self.composite.parts.len();
-        for (key, (of, gathered)) in gathered {
-            let value = match gathered {
-                Gathered::Pooled(partial) => partial.finish(),
-                Gathered::Values(mut values) => fold::aggregate(part.metric.aggregate, &mut values),
-            };
-            let row = rows.entry(key).or_insert_with(|| Row { of, values: vec![None; count] });
-            row.values[index] = value;
+            gather(gathered, key(&first.labels, element), first, partial, &part.metric);
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use crate::core::composite::{Composite, Part, WhenMissing};
 use crate::core::fixtures::{Cluster, pod};
 use crate::core::metric::Semantics;
 use crate::core::population;
+use crate::core::series::Silent;
 use crate::core::workload::{Owner, Pod};
 use std::sync::Arc;
 
@@ -293,6 +294,97 @@ fn not_a_number_never_leaves() {
     parts.push(("none", gauge_of("none", Element::Pod), WhenMissing::Default(0.0), empty()));
     let refusal = Composed::value(parts, "waiting / none").asked().expect_err("a division by zero");
     assert_eq!(refusal.reason(), "unservable", "{refusal}");
+}
+
+#[test]
+fn what_is_computed_on_no_number_is_none() {
+    let broken = |bad: f64, value: Option<&str>| {
+        let rows =
+            Rows::default().row("namespace=ml,pod=a", 5.0, &[bad]).row("namespace=ml,pod=b", 5.0, &[1.0]);
+        let queue = snapshot(rows.by_pod(), 9.0);
+        let parts = vec![
+            ("waiting", gauge_of("waiting", Element::Pod), WhenMissing::Required, queue),
+            ("kv", mean("kv"), WhenMissing::Required, cache()),
+        ];
+        Composed::of(parts, Some("waiting > 5.0 || kv > 0.7 ? 1.0 : 0.0"), value, Aggregate::Sum)
+    };
+    assert_eq!(broken(0.0, None).number(), 1.0);
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        for value in [None, Some("each > 0.0 ? 2.0 : 1.0")] {
+            let refusal = broken(bad, value).asked().expect_err("no number");
+            assert_eq!(refusal.reason(), "unservable", "{bad} {value:?}: {refusal}");
+        }
+        // Of each pod only its own matters.
+        let composed = broken(bad, None);
+        let selector = Selector::everything();
+        let each =
+            compose_each(&composed.known(), composed.question(&selector), &composed.facts, "pod", at(10.0));
+        let each: Vec<_> = each.expect("readings").into_iter().map(|(name, one)| (name, one.ok())).collect();
+        assert!(matches!(&each[..], [(a, None), (b, Some(_))] if a == "a" && b == "b"), "{bad}: {each:?}");
+    }
+}
+
+/// As asked for alone, their numbers add up.
+#[test]
+fn a_pod_may_run_two_engines() {
+    let inputs = ["vllm", "tei"].map(|engine| {
+        let signal = series_signal(Kind::Gauge, &[engine], None, Element::Pod);
+        input(engine, signal, Formula::Linear(vec![term(0)]))
+    });
+    let part = metric(inputs.to_vec());
+    let composed = Composed::of(
+        vec![("waiting", part, WhenMissing::Required, empty())],
+        Some("waiting * 2.0"),
+        None,
+        Aggregate::Sum,
+    );
+    let of = |value: f64| snapshot(Rows::default().row("namespace=ml,pod=a", 5.0, &[value]).by_pod(), 9.0);
+    for (vllm, tei) in [(of(40.0), of(0.0)), (of(0.0), of(40.0))] {
+        let mut known = composed.known();
+        let inputs = known.parts[0].metric.inputs.iter().zip([&vllm, &tei]).collect();
+        known.parts[0].inputs = inputs;
+        let selector = Selector::everything();
+        let told = compose(&known, composed.question(&selector), &composed.facts, at(10.0), None);
+        assert_eq!(told.expect("a reading").value, 80.0);
+    }
+}
+
+/// What stands for an absence does not stand for what a target would tell if it answered.
+#[test]
+fn a_default_is_no_number_of_a_silent_pod() {
+    let silent = |pod: &str, known: bool| Silent {
+        labels: labels(&format!("namespace=ml,pod={pod},instance={pod}")),
+        engine: None,
+        cause: "connection refused".into(),
+        speaks_for_others: false,
+        known,
+    };
+    let by = |silents: Vec<Silent>, missing: WhenMissing| {
+        let rows = Rows::default().row("namespace=ml,pod=a", 5.0, &[1.0]).by_pod().with_silent(silents);
+        let parts = vec![
+            ("waiting", gauge_of("waiting", Element::Pod), WhenMissing::Required, queue()),
+            ("queued", gauge_of("queued", Element::Pod), missing, snapshot(rows, 9.0)),
+        ];
+        let is_optional = missing == WhenMissing::Optional;
+        let value = if is_optional { "has(queued) ? waiting + queued : waiting" } else { "waiting + queued" };
+        let composed = Composed::value(parts, value);
+        let selector = Selector::everything();
+        let each =
+            compose_each(&composed.known(), composed.question(&selector), &composed.facts, "pod", at(10.0));
+        let told =
+            |one: Result<Reading, Refusal>| one.map(|one| one.value).map_err(|refusal| refusal.reason());
+        each.expect("readings").into_iter().map(|(_, one)| told(one)).collect::<Vec<_>>()
+    };
+    for missing in [WhenMissing::Default(0.0), WhenMissing::Optional] {
+        assert_eq!(by(vec![], missing), [Ok(11.0), Ok(0.0)]);
+        assert_eq!(by(vec![silent("b", false)], missing), [Ok(11.0), Err("silent")]);
+        assert_eq!(
+            by(vec![silent("b", true)], missing),
+            [Ok(11.0), Ok(0.0)],
+            "its last number would be there"
+        );
+        assert_eq!(by(vec![silent("a", false)], missing), [Ok(11.0), Ok(0.0)], "another's silence");
+    }
 }
 
 #[test]

@@ -70,6 +70,35 @@ fn a_series_own_label_comes_before_the_pods() {
 }
 
 #[test]
+fn of_what_is_scraped_twice_nobody_asks_by_how_it_was_scraped() {
+    let set = || {
+        Rows::default()
+            .row("namespace=ml,pod=a-0,job=x,instance=1", 5.0, &[3.0])
+            .row("namespace=ml,pod=a-0,job=y,instance=1", 6.0, &[3.0])
+            .row("namespace=ml,pod=b-0,job=x,instance=2", 5.0, &[2.0])
+            .by_pod()
+    };
+    let value = |selector: &str, whom: Whom<'_>| {
+        ask(set(), &cluster(), selector, whom).map(|one| one.value).map_err(|refusal| refusal.to_string())
+    };
+    assert_eq!(value("", Whom::All), Ok(5.0));
+    assert_eq!(value("job", Whom::All), Ok(5.0), "both have one");
+    assert_eq!(value("job=y", Whom::All), Ok(3.0), "what was left out is not asked for");
+    assert_eq!(value("job=x,tier=iron", Whom::All), Ok(2.0), "nor is it here");
+    let sentence = "m: pod a-0 is scraped more than once and counts once, by job y and not x: scrape it once, or do \
+                    not ask by job";
+    assert_eq!(value("job=x", Whom::All), Err(sentence.to_owned()));
+    assert_eq!(value("job!=y", Whom::All), Err(sentence.to_owned()));
+    assert_eq!(value("", Whom::Object { key: "job", name: "x" }), Err(sentence.to_owned()));
+    let gone = Cluster::of([pod("b-0", "", "")]);
+    assert_eq!(
+        ask(set(), &gone, "job=x", Whom::All).map(|one| one.value),
+        Ok(2.0),
+        "who is gone does not matter"
+    );
+}
+
+#[test]
 fn pods_that_are_gone_or_ending_do_not_count() {
     let gone = Cluster::of([pod("a-0", "", "")]);
     assert_eq!(ask(fleet().by_pod(), &gone, "", Whom::All).expect("a reading").value, 8.0);

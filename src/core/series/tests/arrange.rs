@@ -26,6 +26,17 @@ fn what_differs_in_more_than_its_scrape_stays_apart() {
         ("pods", "namespace=ml,pod=a", "namespace=ml,pod=b"),
         ("namespaces", "namespace=ml,pod=a", "namespace=qa,pod=a"),
         ("instances without a pod", "instance=10.0.0.1:8000,job=v", "instance=10.0.0.2:8000,job=v"),
+        (
+            "endpoints of one page",
+            "namespace=ml,pod=a,job=v,instance=10.0.0.1:8000,endpoint=/health",
+            "namespace=ml,pod=a,job=v,instance=10.0.0.1:8000,endpoint=/v1",
+        ),
+        (
+            "containers on a node's page",
+            "namespace=ml,pod=a,job=kubelet,instance=node:10250,container=vllm",
+            "namespace=ml,pod=a,job=kubelet,instance=node:10250,container=proxy",
+        ),
+        ("what a query tells apart", "namespace=ml,pod=a,service=x", "namespace=ml,pod=a,service=y"),
         ("jobs without a pod", "instance=10.0.0.1:8000,job=v", "instance=10.0.0.1:8000,job=w"),
     ] {
         let set = Rows::default().row(first, 0.0, &[1.0]).row(second, 0.0, &[1.0]).by_pod();
@@ -49,6 +60,22 @@ fn containers_of_one_pod_are_told_apart_by_port_and_scrapes_are_not() {
         ("instance=10.0.0.1:8001,job=y", 2.0),
     ];
     assert_eq!(count(&twice_two), 2, "the two of the fresher job");
+}
+
+#[test]
+fn what_was_left_out_is_told_with_what_stands_for_it() {
+    let set = Rows::default()
+        .row("namespace=ml,pod=a,instance=10.0.0.1:8000,job=x", 1.0, &[1.0])
+        .row("namespace=ml,pod=a,instance=10.0.0.1:8001,job=x", 1.0, &[1.0])
+        .row("namespace=ml,pod=a,instance=10.0.0.1:8000,job=y", 2.0, &[1.0])
+        .row("namespace=ml,pod=a,instance=10.0.0.1:8001,job=y", 2.0, &[1.0])
+        .row("namespace=ml,pod=b,instance=10.0.0.2:8000,job=x", 2.0, &[1.0])
+        .by_pod();
+    let told = |(out, kept): &(Labels, Labels)| (text(out), text(kept));
+    let mut passed_over: Vec<_> = set.passed_over().iter().map(told).collect();
+    passed_over.sort();
+    let of = |job, port| format!("instance=10.0.0.1:{port},job={job},namespace=ml,pod=a");
+    assert_eq!(passed_over, [(of("x", 8000), of("y", 8000)), (of("x", 8001), of("y", 8001))]);
 }
 
 /// Pods by address: `a` in `ml` and `b` in `qa`.

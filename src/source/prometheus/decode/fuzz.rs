@@ -26,7 +26,13 @@ static SIGNALS: LazyLock<Vec<Signal>> = LazyLock::new(|| {
     let mut signals: Vec<Signal> = metrics.map(|metric| (*metric.inputs[0].signal).clone()).collect();
     assert_eq!(signals.len(), names.len());
     let promql = "sum by (namespace) (x)".to_owned();
-    signals.push(Signal::Query(QuerySignal { promql, window: None, element: Element::Pod, timed: true }));
+    signals.push(Signal::Query(QuerySignal {
+        promql,
+        window: None,
+        element: Element::Pod,
+        timed: true,
+        of_samples: false,
+    }));
     signals.push(Signal::Presence(["vllm:num_requests_waiting".into()].into()));
     signals
 });

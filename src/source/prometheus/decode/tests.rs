@@ -42,7 +42,13 @@ fn error(samples: &[(Value, f64)], signal: &Signal) -> String {
 }
 
 fn query(promql: &str) -> Signal {
-    Signal::Query(QuerySignal { promql: promql.into(), window: None, element: Element::Series, timed: true })
+    Signal::Query(QuerySignal {
+        promql: promql.into(),
+        window: None,
+        element: Element::Series,
+        timed: true,
+        of_samples: false,
+    })
 }
 
 #[test]
@@ -185,6 +191,29 @@ fn a_users_query_is_as_old_as_its_oldest_sample() {
     assert_eq!(ages(&[row(ml), time("ml", 900.0)]), [asked()], "not from the future");
     let no_namespace = (json!({ "_part": "t" }), 1_700_000_050.0);
     assert_eq!(ages(&[row(none), no_namespace]), [at(50.0)]);
+}
+
+#[test]
+fn what_only_a_range_window_remembers_is_left_out_of_a_users_query() {
+    let Signal::Query(query) = query("sum by (namespace) (rate(a[5m]))") else {
+        unreachable!("it is a query")
+    };
+    let query = Signal::Query(QuerySignal { of_samples: true, ..query });
+    let row = |namespace: Option<&str>| {
+        let own = namespace
+            .map_or_else(|| json!({ "_part": "0" }), |name| json!({ "namespace": name, "_part": "0" }));
+        (own, 1.0)
+    };
+    let time = (json!({ "namespace": "ml", "_part": "t" }), 1_700_000_090.0);
+    let told = |samples: &[(Value, f64)]| {
+        let set = set(samples, &query);
+        set.all().iter().map(|one| (text(&one.labels), one.at)).collect::<Vec<_>>()
+    };
+    let of = |namespace: &str| (format!("namespace={namespace}"), at(90.0));
+    assert_eq!(told(&[row(Some("ml")), row(Some("gone")), time.clone()]), [of("ml")]);
+    assert_eq!(told(&[row(Some("gone"))]), []);
+    assert_eq!(told(&[row(None), time]), [(String::new(), at(90.0))], "of all namespaces some is there");
+    assert_eq!(told(&[row(None)]), []);
 }
 
 #[test]

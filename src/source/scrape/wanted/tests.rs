@@ -17,7 +17,13 @@ fn names(wants: &Wants) -> Vec<(String, u64)> {
 #[test]
 fn each_kind_wants_its_own_names() {
     let presence = Signal::Presence(["a".into(), "b".into()].into());
-    let query = QuerySignal { promql: "sum(x)".to_owned(), window: None, element: Element::Pod, timed: true };
+    let query = QuerySignal {
+        promql: "sum(x)".to_owned(),
+        window: None,
+        element: Element::Pod,
+        timed: true,
+        of_samples: false,
+    };
     for (signal, expected) in [
         (signal(Kind::Gauge, "x", None), &[("x", 0)][..]),
         // The window of other terms is none of a gauge's.
