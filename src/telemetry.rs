@@ -93,6 +93,7 @@ pub struct Telemetry {
     /// Unix time in seconds; 0 while it is not known.
     certificate_expiry: AtomicI64,
     registrations: Family<ApiServiceLabels, Gauge>,
+    connections: Gauge,
     transitions: Family<TransitionLabels, Counter>,
 }
 
@@ -114,6 +115,11 @@ impl Telemetry {
         let bucket = LATENCIES.iter().position(|bound| seconds <= *bound).unwrap_or(LATENCIES.len());
         self.latency[bucket].fetch_add(1, Ordering::Relaxed);
         self.latency_micros.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
+    }
+
+    /// So many connections of callers are open.
+    pub fn connected(&self, count: usize) {
+        self.connections.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A metric was refused, with the short word for the reason.
@@ -198,6 +204,7 @@ impl Telemetry {
             "How often a guard began or ceased to change an answer",
             self.guard_changes.clone(),
         );
+        registry.register("connections", "Connections of callers", self.connections.clone());
         registry.register("configuration_reloads", "Configurations taken or refused", self.reloads.clone());
         registry.register(
             "certificate_reloads",

@@ -106,6 +106,7 @@ impl Rig {
             Some(tls),
             service,
             Limits::default(),
+            |_| (),
             std::future::pending(),
         ));
         Server { address, task }

@@ -72,18 +72,22 @@ impl Adapter {
         let service = router::service(Arc::clone(&api));
         let (until, telemetry_of) = (until_end(ending.clone()), Arc::clone(telemetry));
         let tls_of = Some(Arc::clone(tls));
+        let open = {
+            let telemetry = Arc::clone(telemetry);
+            move |count| telemetry.connected(count)
+        };
         let main: Pin<Box<dyn Future<Output = Drained> + Send>> = if let Some(joined) = joined {
             let judged = Authorized::new(service, Arc::clone(&joined.auth));
             let service = Measured::new(Guard::new(judged, DEADLINE), telemetry_of);
             let limits = Limits { only_known: true, ..limits };
-            Box::pin(listener::serve(secure, tls_of, service, limits, until))
+            Box::pin(listener::serve(secure, tls_of, service, limits, open, until))
         } else {
             let service = Measured::new(Guard::new(service, DEADLINE), telemetry_of);
-            Box::pin(listener::serve(secure, tls_of, service, limits, until))
+            Box::pin(listener::serve(secure, tls_of, service, limits, open, until))
         };
         let watches = joined.map(|joined| Arc::clone(&joined.metrics));
         let own = Guard::new(observability_router(&api, engine, telemetry, watches.as_deref()), DEADLINE);
-        let own = listener::serve(observability, None, own, limits, until_end(ending.clone()));
+        let own = listener::serve(observability, None, own, limits, |_| (), until_end(ending.clone()));
         tokio::spawn(watch_certificate(Arc::clone(tls), until_end(ending), Arc::clone(telemetry)));
         let (main, own) = (tokio::spawn(main), tokio::spawn(own));
         Ok(Self { address, observability: own_address, api, end, main, own })

@@ -38,7 +38,7 @@ pub struct Drained {
 
 /// Serves connections until `shutdown` resolves; then stops accepting, tells every connection to close
 /// (GOAWAY, or `connection: close`), waits up to `limits.drain` for the requests in flight and cuts what
-/// is left.
+/// is left. `open` is told how many connections there are.
 ///
 /// Speaks TLS if `tls` is given, with HTTP/2 or HTTP/1.1 as the peer prefers, and plain HTTP otherwise.
 /// Each request is answered by a clone of `service`, which finds a [`ConnectionInfo`] in the extensions. It is
@@ -52,6 +52,7 @@ pub async fn serve<S>(
     tls: Option<Arc<Tls>>,
     service: S,
     limits: Limits,
+    open: impl Fn(usize),
     shutdown: impl Future<Output = ()>,
 ) -> Drained
 where
@@ -68,6 +69,7 @@ where
     // Failures come in streaks: the first one is logged, the rest of the streak is not.
     let mut failing = false;
     loop {
+        open(connections.len());
         if limits.only_known && connections.len() >= limits.connections {
             newcomers.end_oldest();
         }
@@ -112,7 +114,7 @@ where
     }
     // Closed first: from here on new connections are refused and go to another replica.
     drop(listener);
-    let open = connections.len();
+    let left = connections.len();
     // Fails only if no connection is left to hear it.
     let _ = drain.send(());
     let finished = async {
@@ -123,7 +125,8 @@ where
     let _ = timeout(limits.drain, finished).await;
     let cut = connections.len();
     connections.shutdown().await;
-    Drained { open, cut }
+    open(0);
+    Drained { open: left, cut }
 }
 
 /// How many connections each peer has.

@@ -51,7 +51,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel::<()>();
         let tls = tls.map(Arc::new);
         let service = Guard::new(router(), Duration::from_millis(500));
-        let task = tokio::spawn(serve(listener, tls.clone(), service, limits, async {
+        let task = tokio::spawn(serve(listener, tls.clone(), service, limits, |_| (), async {
             let _ = stopped.await;
         }));
         Self { address, tls, stop, task }

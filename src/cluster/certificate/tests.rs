@@ -323,8 +323,14 @@ async fn requests_go_on_before_during_and_after_a_rotation_of_the_ca() {
     let address = listener.local_addr().unwrap();
     let tls = Arc::new(Tls::self_signed(&["localhost"], days(0)).unwrap());
     let router = Router::new().route("/", get(|| async { "hello" }));
-    let server =
-        tokio::spawn(serve(listener, Some(tls.clone()), router, Limits::default(), std::future::pending()));
+    let server = tokio::spawn(serve(
+        listener,
+        Some(tls.clone()),
+        router,
+        Limits::default(),
+        |_| (),
+        std::future::pending(),
+    ));
 
     let mut contents = fresh(days(0));
     take(&tls, &contents);

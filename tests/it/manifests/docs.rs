@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::kinds::faults;
 use super::render::{ROOT, helm, kustomize, list, objects, of_kind, only, text};
@@ -22,10 +22,16 @@ fn beside_a_checkout(kustomization: &str) -> Vec<Json> {
 
 #[test]
 fn what_the_operations_page_shows_can_be_installed() {
-    let (mut overlays, mut values) = (0, 0);
+    let (mut overlays, mut values, mut patches, mut monitors) = (0, 0, 0, 0);
     for block in blocks("operations.md") {
         let document = objects(&block).remove(0);
-        let rendered = if text(&document, "/kind") == "Kustomization" {
+        let rendered = if document.is_array() {
+            patches += 1;
+            runs_in_the_nodes_network(&block)
+        } else if text(&document, "/kind") == "PodMonitor" {
+            monitors += 1;
+            vec![document]
+        } else if text(&document, "/kind") == "Kustomization" {
             overlays += 1;
             let rendered = beside_a_checkout(&block);
             let image =
@@ -47,7 +53,30 @@ fn what_the_operations_page_shows_can_be_installed() {
             assert_eq!(faults(object), Vec::<String>::new(), "{block}");
         }
     }
-    assert_eq!((overlays, values), (1, 1));
+    assert_eq!((overlays, values, patches, monitors), (1, 1, 1, 1));
+}
+
+/// What an overlay with these patches has, every port of it moved.
+fn runs_in_the_nodes_network(patches: &str) -> Vec<Json> {
+    let kustomization = json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": ["inferometer/manifests/overlays/default"],
+        "patches": objects(patches).remove(0),
+    });
+    let rendered = beside_a_checkout(&kustomization.to_string());
+    let spec = &only(&rendered, "Deployment")["spec"]["template"]["spec"];
+    assert_eq!((&spec["hostNetwork"], &spec["dnsPolicy"]), (&json!(true), &json!("ClusterFirstWithHostNet")));
+    let container = &spec["containers"][0];
+    let told = container["args"].to_string();
+    for port in list(container, "/ports") {
+        let (name, number) = (text(port, "/name"), &port["containerPort"]);
+        let flag =
+            if name == "https" { format!("--secure-port={number}") } else { format!("=0.0.0.0:{number}") };
+        assert!(told.contains(&flag), "{told} lacks {flag}");
+        assert!(number.as_u64() > Some(10_000), "{name}");
+    }
+    rendered
 }
 
 #[test]
