@@ -159,7 +159,6 @@ impl Engine {
         let context = self.context(ask, &binding);
         let known = gathered.known(&binding);
         let evaluated = compose(&known, context.question, &context.facts, context.now, None);
-        let evaluated = evaluated.map(Reading::as_told);
         drop(known);
         let reading = self.guarded(ask, &binding, &context, evaluated, None)?;
         let stamp = Self::stamp(ask, generation, gathered, &context, reading.expires);
@@ -257,11 +256,14 @@ impl Engine {
         evaluated: Result<Reading, Refusal>,
         mut told: Option<&mut Vec<GuardStep>>,
     ) -> Result<Reading, Refusal> {
-        let guarded = if binding.metric.guards.is_empty() {
-            evaluated
-        } else {
+        let is_guarded = !binding.metric.guards.is_empty();
+        let evaluated =
+            if is_guarded || context.ledger.is_some() { evaluated.map(Reading::as_told) } else { evaluated };
+        let guarded = if is_guarded {
             let whose = Whose { metric: &binding.metric, ask, askers: &context.askers };
             self.memories.apply(whose, evaluated, context.now, told.as_deref_mut(), &self.telemetry)
+        } else {
+            evaluated
         };
         match &context.ledger {
             Some(ledger) => ledger.apply(context.held(ask), guarded, told),
@@ -300,7 +302,6 @@ impl Engine {
         let mut derivation = Derivation::default();
         let known = gathered.known(&binding);
         let evaluated = compose(&known, context.question, &context.facts, now, Some(&mut derivation));
-        let evaluated = evaluated.map(Reading::as_told);
         drop(known);
         let mut steps = Vec::new();
         let outcome = self.guarded(ask, &binding, &context, evaluated, Some(&mut steps));
