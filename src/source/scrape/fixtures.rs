@@ -45,9 +45,19 @@ impl Pages {
 
     /// Reads one more page, unless it is unfit or has more than `most` series.
     pub(super) fn try_take(&mut self, seconds: f64, text: &str, most: usize) -> Result<(), Unfit> {
+        self.try_take_between((seconds, seconds), text, most)
+    }
+
+    /// The same of a page that was asked for and received at these seconds.
+    pub(super) fn try_take_between(
+        &mut self,
+        (asked, received): (f64, f64),
+        text: &str,
+        most: usize,
+    ) -> Result<(), Unfit> {
         let (layout, layouts) = (self.history.layout(), &*self.layouts);
         let page = (text.as_bytes(), Format::Text);
-        let read = Page::read(page, at(seconds), &self.wanted, (layout, layouts), most)?;
+        let read = Page::read(page, (at(asked), at(received)), &self.wanted, (layout, layouts), most)?;
         self.history.add(read, &self.wanted, &self.layouts);
         Ok(())
     }

@@ -38,14 +38,14 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Reads a page asked for at `at`, all of it or nothing, and of it what is `wanted`. Series that
-    /// `layout` does not have are at the end of the one returned.
+    /// Reads a page asked for at `at` and `received` later, all of it or nothing, and of it what is `wanted`. Series
+    /// that `layout` does not have are at the end of the one returned.
     ///
     /// # Errors
     /// The page is malformed, breaks off, has no sample, or would make it more than `most` series.
     pub(super) fn read(
         (body, format): (&[u8], Format),
-        at: Timestamp,
+        (at, received): (Timestamp, Timestamp),
         wanted: &Wanted,
         (layout, layouts): (&Arc<Layout>, &Layouts),
         most: usize,
@@ -78,7 +78,8 @@ impl Page {
                 return Err(Unfit::TooMany);
             }
             values[index] = sample.value;
-            times.extend(sample.time.map(|time| (index, Timestamp::from_millis(time))));
+            // No sample is from the future, or it would stay fresh for ever.
+            times.extend(sample.time.map(|time| (index, Timestamp::from_millis(time).min(received))));
         }
         // A target that has lost its numbers is not one without load.
         if present == 0 && !has_samples(body) {
@@ -97,8 +98,7 @@ impl Page {
     /// When a series was sampled.
     pub(super) fn time(&self, series: usize) -> Timestamp {
         let own = self.times.binary_search_by_key(&series, |(index, _)| *index).ok();
-        // No sample is from the future, or it would stay fresh for ever.
-        own.map_or(self.at, |own| self.times[own].1.min(self.at))
+        own.map_or(self.at, |own| self.times[own].1)
     }
 
     /// What a series had lost in resets by then.

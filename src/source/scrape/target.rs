@@ -281,7 +281,7 @@ impl Target {
     }
 
     fn take(&self, shared: &Shared, body: &[u8], format: Format, at: Timestamp) -> Result<(), SourceError> {
-        let wanted = shared.wants.wanted();
+        let (wanted, received) = (shared.wants.wanted(), shared.now());
         let (layout, own) = {
             let state = self.state();
             (Arc::clone(state.history.layout()), state.history.held())
@@ -289,7 +289,7 @@ impl Target {
         let others = self.series.load(Ordering::Relaxed).saturating_sub(own);
         let most = shared.settings.max_series.saturating_sub(others);
         // Without the lock: whoever reads the numbers must not wait for a page of megabytes.
-        let read = Page::read((body, format), at, &wanted, (&layout, &shared.layouts), most);
+        let read = Page::read((body, format), (at, received), &wanted, (&layout, &shared.layouts), most);
         let read = read.map_err(|unfit| match unfit {
             Unfit::Malformed(malformed) => SourceError::Unusable(malformed.to_string()),
             Unfit::Cut | Unfit::Empty => SourceError::Unusable(unfit.to_string()),

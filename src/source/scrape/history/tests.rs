@@ -152,6 +152,21 @@ fn own_times_are_told_unless_they_are_ahead() {
 }
 
 #[test]
+fn a_sample_taken_while_its_page_was_on_the_way_keeps_its_time() {
+    let mut pages = Pages::of([&gauge()]);
+    let time = |seconds: f64| at(seconds).as_millis();
+    let text = format!("g{{x=\"1\"}} 1 {}\ng{{x=\"2\"}} 2\ng{{x=\"3\"}} 3 {}\n", time(0.2), time(0.6));
+    pages.try_take_between((0.0, 0.5), &text, usize::MAX).expect("a page");
+    assert_eq!(pages.latest("g", "x=1"), Some((1.0, 0.2)));
+    assert_eq!(
+        pages.latest("g", "x=2"),
+        Some((2.0, 0.0)),
+        "without a time of its own it is as old as the question"
+    );
+    assert_eq!(pages.latest("g", "x=3"), Some((3.0, 0.5)), "no sample is from the future");
+}
+
+#[test]
 fn own_times_decide_over_which_time_a_counter_grew() {
     let mut pages = Pages::of([&counter(60)]);
     let mut take = |seconds: f64, value: u64, own: f64| {
