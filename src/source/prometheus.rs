@@ -30,6 +30,9 @@ const START_EVERY: Duration = Duration::from_secs(15);
 /// A server whose oldest sample is older than its start by this has kept its memory over the start.
 const MEMORY_BEFORE_START: Duration = Duration::from_mins(1);
 
+/// The same where there is reason to ask.
+const START_AGAIN: Duration = Duration::from_secs(1);
+
 /// How long it may take to tell.
 const START_WITHIN: Duration = Duration::from_secs(2);
 
@@ -99,7 +102,14 @@ pub struct Prometheus {
     http: Http,
     start: ArcSwapOption<Start>,
     /// What the last answers were like, as long as they come.
-    shapes: Cache<Arc<Signal>, Arc<Shape>>,
+    last: Cache<Arc<Signal>, Last>,
+}
+
+/// What an answer was like.
+#[derive(Clone)]
+struct Last {
+    series: usize,
+    shape: Option<Arc<Shape>>,
 }
 
 /// What a server told of its start.
@@ -107,6 +117,8 @@ pub struct Prometheus {
 struct Start {
     /// When it was asked, by our clock.
     asked: Timestamp,
+    /// Whether a question to it has failed since.
+    doubted: bool,
     /// When it started, by its own clock.
     at: Option<Timestamp>,
     /// What it remembers, if it started without its memory.
@@ -129,7 +141,7 @@ impl Prometheus {
             http: Http::new(settings.auth.clone(), settings.timeout, Reach::of(settings.url.scheme())),
             settings,
             start: ArcSwapOption::empty(),
-            shapes: Cache::builder().time_to_idle(SHAPE_KEPT).build(),
+            last: Cache::builder().time_to_idle(SHAPE_KEPT).build(),
         }
     }
 
@@ -140,12 +152,32 @@ impl Prometheus {
         now: Timestamp,
     ) -> Result<Answer, SourceError> {
         let client = self.http.client()?;
+        let before = self.last.get(signal).map(|last| last.series);
+        let decoded = self.answer(&client, signal, coverage, now).await;
+        let decoded = decoded.inspect_err(|error| {
+            // It may be another process that answers next, also behind a proxy that answers in its place.
+            if !matches!(error, SourceError::TooLarge(_) | SourceError::Partial(_)) {
+                self.start
+                    .rcu(|start| start.as_deref().map(|start| Arc::new(Start { doubted: true, ..*start })));
+            }
+        })?;
+        // One that starts without its memory has fewer, whether its end was noticed or not.
+        let has_fewer = before.is_some_and(|before| decoded.set.all().len() < before);
+        let memory = self.memory(&client, now, has_fewer).await;
+        Ok(Answer { set: decoded.set, memory, warnings: decoded.warnings, cost: None })
+    }
+
+    async fn answer(
+        &self,
+        client: &Client,
+        signal: &Arc<Signal>,
+        coverage: &Coverage,
+        now: Timestamp,
+    ) -> Result<Decoded, SourceError> {
         let query = promql::compile(signal, coverage);
         let within = format!("{}ms", self.settings.timeout.as_millis());
         let form = [("query", query.as_str()), ("timeout", within.as_str())];
-        let response = self.send(client.post(self.query_url.clone()).form(&form)).await;
-        // It may be another process that answers next.
-        let response = response.inspect_err(|_| self.start.store(None))?;
+        let response = self.send(client.post(self.query_url.clone()).form(&form)).await?;
         let status = response.status();
         let mut body = read_limited(response, self.settings.max_body, self.settings.timeout).await?;
         // It may have to wait, and has up to twice the room that it needs.
@@ -156,8 +188,7 @@ impl Prometheus {
         {
             return Err(SourceError::Partial(warning.clone()));
         }
-        let memory = self.memory(&client, now).await;
-        Ok(Answer { set: decoded.set, memory, warnings: decoded.warnings, cost: None })
+        Ok(decoded)
     }
 
     async fn decode(
@@ -169,7 +200,7 @@ impl Prometheus {
     ) -> Result<Decoded, SourceError> {
         let failed = || SourceError::Unusable("it could not be decoded".to_owned());
         let (of, max_series) = (Arc::clone(signal), self.settings.max_series);
-        let shape = self.shapes.get(signal);
+        let shape = self.last.get(signal).and_then(|last| last.shape);
         let size = body.len();
         let decode = move || decode::decode(body, status, &of, now, max_series, shape.as_deref());
         let mut decoded = if size <= AT_ONCE {
@@ -184,8 +215,9 @@ impl Prometheus {
             });
             decoding.await.map_err(|_| failed())??
         };
-        if let Some(shape) = decoded.shape.take() {
-            self.shapes.insert(Arc::clone(signal), Arc::new(shape));
+        if !decoded.is_refilled {
+            let shape = decoded.shape.take().map(Arc::new);
+            self.last.insert(Arc::clone(signal), Last { series: decoded.set.all().len(), shape });
         }
         Ok(decoded)
     }
@@ -193,14 +225,19 @@ impl Prometheus {
     /// What the server remembers, if it started without its memory; asked now and then.
     /// Servers that do not tell of their start (the endpoint is Prometheus's own) leave outages to be
     /// noticed by their silence alone.
-    async fn memory(&self, client: &Client, now: Timestamp) -> Option<Memory> {
+    async fn memory(&self, client: &Client, now: Timestamp, has_fewer: bool) -> Option<Memory> {
         let known = self.start.load().as_deref().copied();
-        if let Some(start) = known.filter(|start| now.since(start.asked) < START_EVERY) {
+        let every = if has_fewer { START_AGAIN } else { START_EVERY };
+        if let Some(start) = known.filter(|start| !start.doubted && now.since(start.asked) < every) {
             return start.memory;
         }
         // Numbers that are there already must not wait long for a remark about them.
         let told = timeout(START_WITHIN, self.ask_start(client, known, now)).await;
-        let silent = Start { asked: now, at: None, memory: known.and_then(|start| start.memory) };
+        // Who has told before is asked until that is told again; others never tell.
+        let silent = known.filter(|start| start.at.is_some()).map_or(
+            Start { asked: now, doubted: false, at: None, memory: None },
+            |start| Start { asked: now, doubted: start.doubted || has_fewer, ..start },
+        );
         let start = told.ok().flatten().unwrap_or(silent);
         // Only now: signals that are read for the first time together all wait to know.
         self.start.store(Some(Arc::new(start)));
@@ -211,7 +248,7 @@ impl Prometheus {
         let (body, server_now) = self.ask(client, &self.runtime_url).await?;
         let at = decode::start_time(&body)?;
         if let Some(known) = known.filter(|known| known.at == Some(at)) {
-            return Some(Start { asked: now, ..known });
+            return Some(Start { asked: now, doubted: false, ..known });
         }
         // A server that read its log again after a restart has lost the time in between and no more.
         let oldest =
@@ -230,7 +267,7 @@ impl Prometheus {
         } else {
             None
         };
-        Some(Start { asked: now, at: Some(at), memory })
+        Some(Start { asked: now, doubted: false, at: Some(at), memory })
     }
 
     /// The body of a small answer, and what the server takes the time to be.

@@ -36,6 +36,8 @@ pub(super) struct Decoded {
     pub(super) warnings: Vec<String>,
     /// With what the next answer is decoded, where it is a new one.
     pub(super) shape: Option<Shape>,
+    /// Whether its rows were those of the answer before.
+    pub(super) is_refilled: bool,
 }
 
 /// Remarks on the query itself, as Prometheus words them, rather than on what is missing.
@@ -91,7 +93,7 @@ pub(super) fn decode(
     }
     outcome?;
     let (set, shape) = rows.finish(now);
-    Ok(Decoded { set, warnings: warnings(envelope), shape })
+    Ok(Decoded { set, warnings: warnings(envelope), shape, is_refilled: false })
 }
 
 /// The answer, if it has the rows of an earlier one and is as it should be in every other way.
@@ -100,7 +102,7 @@ fn refill(body: &[u8], shape: &Shape, now: Timestamp) -> Option<Decoded> {
     let envelope = wire::skim(body, |row| rows.take(row))?;
     let is_answer = envelope.status == "success" && envelope.result_type.as_deref() == Some("vector");
     let set = rows.finish(now).filter(|_| is_answer)?;
-    Some(Decoded { set, warnings: warnings(envelope), shape: None })
+    Some(Decoded { set, warnings: warnings(envelope), shape: None, is_refilled: true })
 }
 
 fn warnings(mut envelope: Envelope) -> Vec<String> {

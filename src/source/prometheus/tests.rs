@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -230,6 +231,59 @@ async fn a_server_that_kept_its_memory_over_a_restart_is_believed() {
         fetch_with(&client, &tokens(), 15.0).await.expect("an answer");
         let asked = server.seen().iter().filter(|seen| seen.path.ends_with("tsdb")).count();
         assert_eq!(asked, 1, "once for each start");
+    }
+}
+
+/// Another process, which knows one pod instead of two, though nobody asked while there was none.
+#[tokio::test]
+async fn a_restart_is_noticed_by_what_is_missing_and_by_a_question_that_failed() {
+    /// So many pods' numbers.
+    fn numbers(pods: usize) -> String {
+        let row = |pod: usize, part: &str, value: &str| {
+            format!(
+                r#"{{"metric":{{"namespace":"ml","pod":"p{pod}","_part":"{part}"}},"value":[1700000000,"{value}"]}}"#
+            )
+        };
+        let rows = (0..pods).flat_map(|pod| [row(pod, "0", "3"), row(pod, "t", "1699999999")]);
+        let rows = rows.collect::<Vec<_>>().join(",");
+        format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{rows}]}}}}"#)
+    }
+    for (pods_after, fails_between) in [(1, false), (2, true), (2, false)] {
+        // What the server is: an old process, none behind a proxy, a new process.
+        let state = Arc::new(AtomicUsize::new(0));
+        let server = Server::start({
+            let state = Arc::clone(&state);
+            move |seen| match (seen.path.as_str(), state.load(Ordering::Relaxed)) {
+                (_, 1) => (StatusCode::BAD_GATEWAY, "no process").into_response(),
+                ("/api/v1/status/runtimeinfo", 0) => {
+                    (JSON, r#"{"data":{"startTime":"2023-11-14T20:00:00Z"}}"#).into_response()
+                }
+                ("/api/v1/status/runtimeinfo", _) => {
+                    (JSON, r#"{"data":{"startTime":"2023-11-14T22:13:25Z"}}"#).into_response()
+                }
+                ("/api/v1/status/tsdb", 0) => {
+                    (JSON, r#"{"data":{"headStats":{"minTime":1699900000000}}}"#).into_response()
+                }
+                ("/api/v1/query", state) => {
+                    (JSON, numbers(if state == 0 { 2 } else { pods_after })).into_response()
+                }
+                _ => StatusCode::NOT_FOUND.into_response(),
+            }
+        })
+        .await;
+        let client = Prometheus::new(server.settings());
+        let ask = async |seconds| {
+            fetch_with(&client, &waiting(), seconds).await.map(|answer| answer.memory.is_some())
+        };
+        assert_eq!(ask(0.0).await, Ok(false));
+        if fails_between {
+            state.store(1, Ordering::Relaxed);
+            ask(2.0).await.expect_err("there is no server");
+        }
+        state.store(2, Ordering::Relaxed);
+        let is_noticed = pods_after < 2 || fails_between;
+        assert_eq!(ask(4.0).await, Ok(is_noticed), "{pods_after} {fails_between}");
+        assert_eq!(ask(15.0).await, Ok(true), "asked now and then");
     }
 }
 
