@@ -211,7 +211,9 @@ impl Composed<'_, '_> {
             let unheard = silent.filter(|one| run.is_unheard(one, input));
             found.extend(unheard.map(|one| (one.labels.get("pod"), run.silent(one, input))));
         }
-        parts.iter().for_each(|part| self.unheard(part, found));
+        for part in parts {
+            self.unheard(part, found);
+        }
     }
 
     fn put_facts(&self, value: &Expression, values: &mut [Option<f64>], ages: &Ages) -> Result<(), Refusal> {

@@ -133,9 +133,14 @@ fn address_in(text: &str) -> Option<IpAddr> {
     text.parse().or_else(|_| by_port()).ok()
 }
 
-/// By what and where a series was scraped, the job and the host of the instance; and what tells it from others
-/// there: the port, and what a page may say of its own series where a scrape says nothing of it.
-fn target(labels: &Labels) -> ((Option<&str>, &str), (&str, [Option<&str>; 2])) {
+/// By what and where a series was scraped: the job, and the host of the instance.
+type Scraped<'l> = (Option<&'l str>, &'l str);
+
+/// What tells a series from others there: the port, and what a page may say of its own series where a scrape says
+/// nothing of it.
+type Told<'l> = (&'l str, [Option<&'l str>; 2]);
+
+fn target(labels: &Labels) -> (Scraped<'_>, Told<'_>) {
     let instance = labels.get("instance").unwrap_or_default();
     let (host, port) = instance.rsplit_once(':').unwrap_or((instance, ""));
     ((labels.get("job"), host), (port, ["container", "endpoint"].map(|name| labels.get(name))))
