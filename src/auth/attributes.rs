@@ -167,7 +167,8 @@ fn is_unambiguous(part: &str) -> bool {
             !rest.starts_with('+') && !unreserved && byte != b'/' && !byte.is_ascii_control()
         })
     });
-    sound && decode(part).is_ok()
+    // There are control characters beyond ASCII, too.
+    sound && decode(part).is_ok_and(|text| !text.contains(char::is_control))
 }
 
 fn decode(part: &str) -> Result<Cow<'_, str>, PathError> {

@@ -63,7 +63,8 @@ pub(super) fn tokens(text: &str) -> Result<Tokens<'_>, Refusal> {
                 continue;
             }
             '#' => {
-                let end = start + rest.find('\n').unwrap_or(rest.len());
+                // For Prometheus a carriage return ends it as well.
+                let end = start + rest.find(['\n', '\r']).unwrap_or(rest.len());
                 comments.push(start..end);
                 start = end;
                 continue;
