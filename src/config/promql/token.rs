@@ -71,7 +71,14 @@ pub(super) fn tokens(text: &str) -> Result<Tokens<'_>, Refusal> {
             }
             '"' | '\'' | '`' => (Kind::Text, string_length(rest, first, start)?),
             c if c.is_ascii_digit() || (c == '.' && rest[1..].starts_with(|c: char| c.is_ascii_digit())) => {
-                (Kind::Number, number_length(rest))
+                let length = number_length(rest);
+                let is_duration = in_range || all.iter().rev().take(2).any(is_offset);
+                if is_duration && is_endless(&rest[..length]) {
+                    return Err(Refusal::new(format!("`{}` is no duration", &rest[..length]))
+                        .over(start..start + length)
+                        .hint("write it with a unit, as `5m`"));
+                }
+                (Kind::Number, length)
             }
             c if is_letter(c) && !(c == ':' && in_range) => {
                 let end = rest.find(|c| !(is_letter(c) || c.is_ascii_digit()));
@@ -89,6 +96,17 @@ pub(super) fn tokens(text: &str) -> Result<Tokens<'_>, Refusal> {
     }
     let closes = pair(&all)?;
     Ok(Tokens { all, closes, comments })
+}
+
+fn is_offset(token: &Token<'_>) -> bool {
+    token.text.eq_ignore_ascii_case("offset")
+}
+
+/// Whether a number is more seconds than a duration can have, of which the parser would panic.
+fn is_endless(number: &str) -> bool {
+    /// Three thousand years.
+    const MOST: f64 = 1e11;
+    number.parse().map_or(number.len() > 16, |seconds: f64| seconds > MOST)
 }
 
 fn is_letter(c: char) -> bool {
